@@ -1,0 +1,1 @@
+"""Settings: declared, loaded, checked and explained."""

@@ -1,0 +1,66 @@
+"""The command line that every stage script shares: --configs, --values, --print-config, --help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import yaml
+
+from slow_features.config.describe import help_text
+from slow_features.config.load import load_config
+from slow_features.config.schema import Experiment
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the options of every stage; a stage adds its own."""
+    result = argparse.ArgumentParser(
+        description=description,
+        epilog=help_text(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.add_argument(
+        "--configs",
+        nargs="+",
+        default=["params.yaml"],
+        metavar="FILE",
+        help="YAML files of settings; later files win (default: params.yaml)",
+    )
+    result.add_argument(
+        "--values",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings that win over the files, as vicreg.base_lr=0.3",
+    )
+    result.add_argument(
+        "--print-config", action="store_true", help="print the resolved settings and stop"
+    )
+    return result
+
+
+def configuration(arguments: argparse.Namespace) -> Experiment:
+    """Load the settings that the arguments name; print notices on stderr.
+
+    With --print-config, prints the settings as YAML and ends the program with exit code 0.
+    Raises InputError for bad settings.
+    """
+    loaded = load_config(arguments.configs, arguments.values)
+    for notice in loaded.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    if arguments.print_config:
+        print(as_yaml(loaded.config), end="")
+        sys.exit(0)
+    return loaded.config
+
+
+def parse(description: str, argv: Sequence[str] | None = None) -> Experiment:
+    """Return the settings of a stage that has no options of its own."""
+    return configuration(parser(description).parse_args(argv))
+
+
+def as_yaml(config: Experiment) -> str:
+    """Return all settings as YAML, in the order of the schema."""
+    return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)

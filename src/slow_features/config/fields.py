@@ -1,0 +1,51 @@
+"""How a setting is declared: type, default, bounds and a one-line meaning in one place."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses unknown keys and implicit conversions."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def _as_float(value: Any) -> Any:
+    """Accept whole numbers, and '1e-3', which YAML 1.1 reads as a string."""
+    if isinstance(value, bool):  # an int in Python, but not a number for a user
+        return value
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, int) and abs(value) > 2**63:
+        return math.inf
+    return float(value) if isinstance(value, int) else value
+
+
+def _as_text(value: Any) -> Any:
+    """Accept a bare number where a text is meant: `backbone_mlp: 512`."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def number(**bounds: float) -> Any:
+    """Return the type of a real number within pydantic's bounds (ge, gt, le, lt)."""
+    return Annotated[float, Field(**bounds), BeforeValidator(_as_float)]
+
+
+AS_TEXT = BeforeValidator(_as_text)
+Coefficient = number(ge=0, le=1e6)
+Rate = number(gt=0, le=1e3)
+Count = Annotated[int, Field(ge=1, le=100_000_000)]
+
+
+def setting(default: Any, meaning: str, **bounds: Any) -> Any:
+    """Declare one setting: its default, its one-line meaning and pydantic's bounds."""
+    return Field(default, description=meaning, **bounds)

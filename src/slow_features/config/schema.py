@@ -1,0 +1,133 @@
+"""One experiment's settings, checked: the single place for defaults, bounds and meanings.
+
+Key names are those of the published configurations; a key of our own says "(ours)".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, create_model, model_validator
+
+from slow_features.config.fields import Coefficient, Count, Section, number, setting
+from slow_features.config.sections import ModelSection, ProbeSection
+from slow_features.models.registry import MODELS, section_name
+
+ModelType = Literal[tuple(MODELS)]
+
+
+class ExperimentBase(Section):
+    """The settings outside the model sections."""
+
+    model_type: ModelType = setting("VICReg", "which world model is trained")
+    dataset_type: Literal["Single", "Multiple"] = setting(
+        "Single", "one dot, or three: action, random and stationary dot"
+    )
+    dataset_noise: Coefficient = setting(0.0, "alpha of noise that changes every frame")
+    dataset_static_noise: Coefficient = setting(0.0, "alpha of noise fixed within a sequence")
+    dataset_structured_noise: bool = setting(False, "noise is natural images, not uniform pixels")
+    dataset_structured_noise_path: str | None = setting(
+        None, "folder of CIFAR-10, binary version; null: photographs shipped with scikit-image"
+    )
+    dataset_static_noise_speed: number(ge=0, le=28) = setting(
+        0.0, "fixed noise moves along the width by this many px per frame"
+    )
+    dataset_dot_std: number(ge=0.25, le=6) = setting(1.3, "sigma of the dot, px")
+    dataset_normalize: bool = setting(True, "normalise pixels, locations and actions")
+    dataset_batch_size: Annotated[int, Field(ge=2, le=1_000_000)] = setting(
+        64, "sequences in a training batch"
+    )
+    dataset_size: Count = setting(10_000, "fresh training sequences in an epoch")
+    val_dataset_size: Count = setting(10_000, "sequences in the evaluation split")
+    n_steps: Annotated[int, Field(ge=2, le=1000)] = setting(17, "frames in a training sequence")
+    val_n_steps: Annotated[int, Field(ge=2, le=1000)] = setting(
+        17, "frames in a sequence of the probe and of the evaluation"
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = setting(
+        1, "seed of the initial weights, the training data and the samples in training"
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "where to compute (ours)")
+    threads: Annotated[int, Field(ge=1, le=1024)] = setting(
+        2, "CPU threads of a training; part of the result's identity to the last bit (ours)"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = setting(
+        "float32", "arithmetic of the encoder; auto: bfloat16 where the CPU has it (ours)"
+    )
+    output_path: str = setting("runs/experiment", "folder that a training writes", min_length=1)
+    load_checkpoint_path: str | None = setting(
+        None, "weights (.safetensors) to start from; with eval_only they are only probed"
+    )
+    eval_only: bool = setting(False, "do not train, only probe")
+    safe_every_n_epochs: Count = setting(1, "checkpoint after every so many epochs")
+    wandb: bool = setting(False, "log to Weights & Biases as well as to MLflow")
+    run_name: str | None = setting(None, "name of the MLflow run; null: made from the settings")
+    run_group: str | None = setting(None, "tag 'group' of the MLflow run")
+
+    @property
+    def model(self) -> ModelSection:
+        """The section of the chosen model type."""
+        return getattr(self, section_name(self.model_type))
+
+    @property
+    def dots(self) -> int:
+        """Number of dots in a frame."""
+        return 1 if self.dataset_type == "Single" else 3
+
+    @property
+    def batch_size(self) -> int:
+        """Sequences in a training batch."""
+        return getattr(self.model, "batch_size", None) or self.dataset_batch_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch; the rest of an epoch is dropped, as published."""
+        return self.dataset_size // self.batch_size
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        for problem in _conflicts(self):
+            raise ValueError(problem)
+        return self
+
+
+def _conflicts(config: ExperimentBase) -> list[str]:
+    """Settings that are fine alone and impossible together, one line each."""
+    problems = []
+    section = section_name(config.model_type)
+    if config.batch_size > config.dataset_size:
+        problems.append(
+            f"dataset_batch_size = {config.batch_size}: larger than the data; "
+            f"allowed: at most dataset_size = {config.dataset_size}"
+        )
+    if config.model.channels == 3 and config.dataset_type == "Single":
+        problems.append(
+            f"{section}.channels = 3: does not fit dataset_type = Single; "
+            "allowed: 1, or dataset_type = Multiple"
+        )
+    if config.model.rnn_burnin >= min(config.n_steps, config.val_n_steps):
+        problems.append(
+            f"{section}.rnn_burnin = {config.model.rnn_burnin}: allowed: less than "
+            f"n_steps = {config.n_steps} and val_n_steps = {config.val_n_steps}"
+        )
+    if config.model.predictor == "id" and config.model_type == "RSSM":
+        problems.append("rssm.predictor = id: the RSSM brings its own; allowed: rnn")
+    finetunes = config.probing_cfg.full_finetune  # published form of Supervised: nothing is loaded
+    if config.eval_only and not (config.load_checkpoint_path or finetunes):
+        problems.append(
+            "eval_only = True: needs weights; set load_checkpoint_path to a .safetensors file"
+        )
+    return problems
+
+
+def _experiment_class() -> type[ExperimentBase]:
+    sections: dict[str, Any] = {
+        section_name(name): (entry.section_class(), Field(default_factory=entry.section_class()))
+        for name, entry in MODELS.items()
+    }
+    sections["probing_cfg"] = (ProbeSection, Field(default_factory=ProbeSection))
+    return create_model(
+        "Experiment", __base__=ExperimentBase, __doc__=ExperimentBase.__doc__, **sections
+    )
+
+
+Experiment = _experiment_class()

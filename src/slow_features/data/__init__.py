@@ -1,0 +1,1 @@
+"""The moving dot: trajectories, frames, noise and the stored data set."""

@@ -1,0 +1,1 @@
+"""The grid of the paper: its cells, scales and claims."""

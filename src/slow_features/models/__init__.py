@@ -1,0 +1,1 @@
+"""Encoders, predictors and the model types built from them."""

@@ -1,0 +1,1 @@
+"""The linear probe and the error that the paper reports."""
