@@ -66,12 +66,16 @@ def _bounds(field: dict[str, Any]) -> str:
     high = field.get("maximum", field.get("exclusiveMaximum"))
     parts = []
     if low is not None:
-        parts.append(f"{'at least' if 'minimum' in field else 'above'} {low:g}")
+        parts.append(f"{'at least' if 'minimum' in field else 'above'} {_plain(low)}")
     if high is not None:
-        parts.append(f"{'at most' if 'maximum' in field else 'below'} {high:g}")
+        parts.append(f"{'at most' if 'maximum' in field else 'below'} {_plain(high)}")
     if field.get("minLength"):
         parts.append("not empty")
     return " " + " and ".join(parts) if parts else ""
+
+
+def _plain(bound: float) -> str:
+    return str(int(bound)) if bound == int(bound) else f"{bound:g}"
 
 
 def help_text() -> str:

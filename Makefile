@@ -1,0 +1,49 @@
+# The two commands of the README are `make reproduce` and `make test`; `make` lists all of them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce test test-all lint format mlflow clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## create .venv with every package at its locked version
+
+$(READY): pyproject.toml requirements/lock.txt requirements/torch.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/lock.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/torch.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(READY)
+
+reproduce: $(READY) ## run everything: data, training, probe, report
+	dvc repro
+	@echo "report: reports/experiment/index.html"
+
+test: $(READY) ## run the tests and the linter
+	ruff check .
+	ruff format --check .
+	pytest -n 2
+
+test-all: $(READY) ## run the slow tests too
+	pytest -n 2 -m ''
+
+lint: $(READY) ## check style
+	ruff check .
+	ruff format --check .
+
+format: $(READY) ## mend style
+	ruff check --fix .
+	ruff format .
+
+mlflow: $(READY) ## open the MLflow UI on this machine only (http://127.0.0.1:5000)
+	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1
+
+clean: ## remove what runs have made, except reports and the DVC cache
+	rm -rf .checkpoints .cache runs

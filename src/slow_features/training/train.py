@@ -1,0 +1,161 @@
+"""One training from its settings to its files: resumed where a killed one stopped."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from torch import nn
+
+from slow_features import paths, provenance, tracking
+from slow_features.config.schema import Experiment
+from slow_features.data.noise import NoiseSetting
+from slow_features.data.store import StoredDataset
+from slow_features.errors import MachineError
+from slow_features.files import atomic_folder, sha256_file, write_json, write_text
+from slow_features.training.checkpoint import load_checkpoint, save_checkpoint
+from slow_features.training.curve import Progress
+from slow_features.training.identity import identity, settings_of_weights
+from slow_features.training.interrupt import stop_on_signals, stop_with_parent
+from slow_features.training.loop import run_steps
+from slow_features.training.session import Session, build_model, start_session
+from slow_features.weights import load_weights, save_weights
+
+WEIGHTS_FILE = "model.safetensors"
+CURVES_FILE = "curves.csv"
+SUMMARY_FILE = "train.json"
+COST_FILE = "cost.json"
+_LOCK_SECONDS = 30.0  # long enough for a training whose parent died to write its checkpoint
+
+
+def train(config: Experiment, dataset: StoredDataset, folder: Path) -> None:
+    """Train and write weights, loss curve, summary and cost into `folder`, replacing it whole.
+
+    Goes on from the checkpoint of the same settings, data and code, if a run was killed. The same
+    settings give the same bytes in all files but cost.json.
+    Raises InputError before any work for bad input, TrainingError for a loss that is not finite,
+    InterruptError after Ctrl-C or SIGTERM.
+    """
+    stop_with_parent()
+    session = start_session(config, dataset)
+    name = identity(config, dataset.checksum)
+    home = paths.checkpoints() / name
+    home.mkdir(parents=True, exist_ok=True)
+    with (
+        _only_one(home),
+        stop_on_signals() as stop,
+        tracking.run(config, stage="train", identity=name, tags=_tags(dataset)) as run,
+    ):
+        progress = _start_or_resume(session, home / "checkpoint.safetensors", name)
+
+        def save() -> None:
+            save_checkpoint(
+                home / "checkpoint.safetensors",
+                name,
+                session.model,
+                session.optimisation.optimizer,
+                progress,
+            )
+            run.log_curve(progress.curve)
+
+        run_steps(session, progress, save, stop)
+        run.log_curve(progress.curve)
+        _write_results(session, dataset, progress, name, folder)
+        run.set_tags({"weights": sha256_file(folder / WEIGHTS_FILE)})
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    """Keep a second process out of the same training; the kernel frees the lock of a killed one."""
+    lock = FileLock(home / "lock")
+    try:
+        lock.acquire(timeout=_LOCK_SECONDS)
+    except Timeout:
+        raise MachineError(
+            f"another process is training exactly this configuration ({home.name}); "
+            "wait for it or stop it"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _start_or_resume(session: Session, file: Path, name: str) -> Progress:
+    if session.config.load_checkpoint_path:
+        load_weights(Path(session.config.load_checkpoint_path), session.model)
+    if not file.exists():
+        return Progress()
+    progress = load_checkpoint(file, name, session.model, session.optimisation.optimizer)
+    print(f"going on from step {progress.step} of {session.total_steps}", file=sys.stderr)
+    return progress
+
+
+def _write_results(
+    session: Session, dataset: StoredDataset, progress: Progress, name: str, folder: Path
+) -> None:
+    config, model = session.config, session.model
+    sequences = progress.step * config.batch_size
+    made_from = {
+        "identity": name,
+        "data_checksum": dataset.checksum,
+        "noise_source": NoiseSetting.from_config(config).source,
+        "settings": settings_of_weights(config),
+    }
+    summary = made_from | {
+        "steps": progress.step,
+        "sequences": sequences,
+        "final": progress.curve[-1] if progress.curve else {},
+        "weights_moved": weights_moved(model, build_model(config, session.device)),
+    }
+    cost = {
+        "seconds": round(progress.seconds, 2),
+        "sequences_per_second": round(sequences / max(progress.seconds, 1e-9), 1),
+        "device": str(session.device),
+        "threads": config.threads,
+        "machine": provenance.machine(),
+    }
+    with atomic_folder(folder) as beside:
+        revision = provenance.git_revision()
+        save_weights(beside / WEIGHTS_FILE, model, made_from | {"git_revision": revision})
+        write_text(beside / CURVES_FILE, _as_csv(progress.curve))
+        write_json(beside / SUMMARY_FILE, summary)
+        write_json(beside / COST_FILE, cost)
+
+
+def weights_moved(model: nn.Module, initial: nn.Module) -> dict[str, float]:
+    """Return |w - w0| / |w0| of each part of the model: how far training has moved it.
+
+    model, initial: the same architecture. Parts are the model's direct children.
+    """
+    moved = {}
+    for (part, now), (_, then) in zip(
+        model.named_children(), initial.named_children(), strict=True
+    ):
+        pairs = list(zip(now.parameters(), then.parameters(), strict=True))
+        if pairs:
+            distance = sum((a - b).square().sum().item() for a, b in pairs) ** 0.5
+            size = sum(b.square().sum().item() for _, b in pairs) ** 0.5
+            moved[part] = float(f"{distance / max(size, 1e-12):.6g}")
+    return moved
+
+
+def _as_csv(curve: list[dict[str, float]]) -> str:
+    """Return the loss curve as CSV; a training without steps has a header alone."""
+    text = io.StringIO()
+    columns = list(curve[0]) if curve else ["step", "epoch", "loss"]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(curve)
+    return text.getvalue()
+
+
+def _tags(dataset: StoredDataset) -> dict[str, str]:
+    return {"data_checksum": dataset.checksum}

@@ -1,0 +1,87 @@
+"""Tensors on disk: safetensors with a description inside, written whole, checked when read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from slow_features.errors import InputError
+from slow_features.files import write_bytes
+from slow_features.models.base import WorldModel
+
+FORMAT = "slow-features weights 1"
+_KEY = "slow_features"  # one metadata entry: safetensors writes several in random order
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """The content of a safetensors file: tensors by name, and the description stored with them."""
+
+    file: Path
+    tensors: dict[str, Tensor]
+    description: dict[str, Any]
+
+    def problem(self, what: str) -> InputError:
+        """Return an error about this file."""
+        return InputError(f"{self.file}: {what}")
+
+
+def write_tensors(file: Path, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
+    """Write tensors with a description (JSON) atomically; same input, same bytes."""
+    on_cpu = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    text = json.dumps(description, sort_keys=True)
+    write_bytes(file, save(on_cpu, metadata={_KEY: text}))
+
+
+def read_tensors(file: Path, expected_format: str) -> TensorFile:
+    """Read a file of `write_tensors`. Raises InputError when it is not one, or is damaged."""
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; allowed: a .safetensors file of this project")
+    try:
+        with safe_open(str(file), framework="pt") as content:
+            metadata = content.metadata() or {}
+            description = json.loads(metadata.get(_KEY, "{}"))
+            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise InputError(f"{file}: not a sound safetensors file ({error})") from None
+    found = description.get("format") if isinstance(description, dict) else None
+    if found != expected_format:
+        raise InputError(f"{file}: format is {found!r}; allowed: {expected_format!r}")
+    return TensorFile(file, tensors, description)
+
+
+def require_same_shapes(
+    content: TensorFile, expected: dict[str, Tensor], found: dict[str, Tensor]
+) -> None:
+    """Raise InputError unless names, shapes and types are those of the expected tensors."""
+    missing = sorted(expected.keys() - found.keys()) + sorted(found.keys() - expected.keys())
+    if missing:
+        raise content.problem(f"tensor {missing[0]} does not fit the model of this configuration")
+    for name, value in expected.items():
+        if found[name].shape != value.shape or found[name].dtype != value.dtype:
+            raise content.problem(
+                f"tensor {name} is {list(found[name].shape)} {found[name].dtype}; "
+                f"the model of this configuration has {list(value.shape)} {value.dtype}"
+            )
+
+
+def save_weights(file: Path, model: WorldModel, description: dict[str, Any]) -> None:
+    """Write a model's weights with what made them (configuration, data checksum, revision)."""
+    write_tensors(file, model.state_dict(), {"format": FORMAT, **description})
+
+
+def load_weights(file: Path, model: WorldModel) -> dict[str, Any]:
+    """Put the weights of `file` into the model and return their description.
+
+    Raises InputError when the file is damaged or is of another model.
+    """
+    content = read_tensors(file, FORMAT)
+    require_same_shapes(content, model.state_dict(), content.tensors)
+    model.load_state_dict(content.tensors)
+    return content.description

@@ -1,0 +1,21 @@
+"""Probe a trained model: does its state know where the dot is?"""
+
+from slow_features.errors import exit_with_message
+
+
+def main() -> None:
+    """Read the settings, probe the weights in output_path."""
+    from slow_features.config import cli
+
+    parser = cli.parser(__doc__)
+    parser.add_argument("--data", metavar="FOLDER", help="data set (default: made and kept in .cache/)")
+    arguments = parser.parse_args()
+    config = cli.configuration(arguments)
+
+    from slow_features.experiment import probe_experiment
+
+    probe_experiment(config, arguments.data)
+
+
+if __name__ == "__main__":
+    exit_with_message(main)

@@ -1,0 +1,22 @@
+"""Train one world model on the moving dot, then probe it."""
+
+from slow_features.errors import exit_with_message
+
+
+def main() -> None:
+    """Read the settings, train, and probe unless --no-probe."""
+    from slow_features.config import cli
+
+    parser = cli.parser(__doc__)
+    parser.add_argument("--data", metavar="FOLDER", help="data set (default: made and kept in .cache/)")
+    parser.add_argument("--no-probe", action="store_true", help="write the weights and stop")
+    arguments = parser.parse_args()
+    config = cli.configuration(arguments)
+
+    from slow_features.experiment import run_experiment
+
+    run_experiment(config, arguments.data, probe=not arguments.no_probe)
+
+
+if __name__ == "__main__":
+    exit_with_message(main)
