@@ -47,8 +47,8 @@ def load_config(files: Iterable[str | Path], values: Sequence[str] = ()) -> Load
     return Loaded(config, notices + more)
 
 
-def read_yaml(file: str | Path) -> dict[str, Any]:
-    """Read one YAML file of settings with the safe loader.
+def read_yaml(file: str | Path, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    """Read one YAML file of settings, at most `max_depth` mappings deep, with the safe loader.
 
     Raises InputError for a file that is missing, unreadable, too large, or no mapping.
     """
@@ -65,18 +65,18 @@ def read_yaml(file: str | Path) -> dict[str, Any]:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
     if not isinstance(content, dict):
         raise InputError(f"{file}: holds no settings; allowed: lines of 'key: value'")
-    _check_keys(content, where=str(file))
+    _check_keys(content, where=str(file), levels=max_depth)
     return content
 
 
-def _check_keys(content: dict[Any, Any], where: str, depth: int = 1) -> None:
+def _check_keys(content: dict[Any, Any], where: str, levels: int = MAX_DEPTH) -> None:
     for key, value in content.items():
         if not isinstance(key, str):
             raise InputError(f"{where}: key {shorten(key)}: allowed: names of settings")
         if isinstance(value, dict):
-            if depth >= MAX_DEPTH:
+            if levels <= 1:
                 raise InputError(f"{where}: {key}: nested too deep; allowed: section and key")
-            _check_keys(value, f"{where}: {key}", depth + 1)
+            _check_keys(value, f"{where}: {key}", levels - 1)
 
 
 def parse_value(text: str) -> dict[str, Any]:

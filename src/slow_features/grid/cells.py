@@ -1,0 +1,177 @@
+"""The cells of the paper's grid: which settings each has, and where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from slow_features.config.load import read_yaml, validate
+from slow_features.config.schema import Experiment
+from slow_features.errors import InputError
+from slow_features.models.registry import MODELS, section_name
+
+GRIDS_FILE = Path("grids.yaml")
+CONFIGS_FOLDER = Path("reproduce_configs")
+VARIANTS = ("published", "control", "untuned")
+THREE_DOTS = "three_dots"
+TUNED_FAMILY = "changing_uniform"  # where the hyper-parameters of control and untuned come from
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of the grid.
+
+    changes: what differs from the file `source`, in words, for the report.
+    """
+
+    scale: str
+    family: str
+    alpha: str
+    model_type: str
+    variant: str
+    seed: int
+    source: str
+    config: Experiment = field(repr=False, compare=False)
+    changes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name within its family and model type, as its folder is called."""
+        return f"alpha{self.alpha}-{self.variant}-seed{self.seed}"
+
+    @property
+    def path(self) -> Path:
+        """Where the cell lies below a folder of the grid."""
+        return Path(self.scale, self.family, self.model_type, self.name)
+
+
+def load_grid(scale: str, file: Path = GRIDS_FILE) -> dict[str, Any]:
+    """Return the definition of a scale. Raises InputError when there is no such scale."""
+    grids = read_yaml(file, max_depth=4)
+    scales = [name for name, value in grids.items() if isinstance(value, dict)]
+    if scale not in scales:
+        raise InputError(f"scale = {scale!r}: allowed: {', '.join(scales)} ({file})")
+    return grids[scale]
+
+
+def cells_of(scale: str, family: str | None = None, model_type: str | None = None) -> list[Cell]:
+    """Return the cells of a scale, all or those of one family and model type, in a fixed order."""
+    grid = load_grid(scale)
+    return [
+        _cell(scale, grid, key, seed)
+        for key in _combinations(grid)
+        for seed in grid["seeds"]
+        if family in (None, key[0]) and model_type in (None, key[2])
+    ]
+
+
+def _combinations(grid: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Return (family, alpha, model type, variant) of every cell."""
+    found = []
+    for family, levels in grid["levels"].items():
+        for alpha in levels:
+            found += [(family, alpha, model, "published") for model in MODELS]
+            for variant, where in grid["variants"].items():
+                tuned_here = family == TUNED_FAMILY and alpha == where["tuned_at"]
+                if family in where["families"] and not tuned_here:
+                    found += [(family, alpha, model, variant) for model in where["models"]]
+    return found
+
+
+def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed: int) -> Cell:
+    family, alpha, model_type, variant = key
+    file = config_file(family, alpha, model_type)
+    settings = read_yaml(file)
+    changes = []
+    if variant != "published":
+        tuned = config_file(TUNED_FAMILY, grid["variants"][variant]["tuned_at"], model_type)
+        settings = _with_hyper_parameters(settings, read_yaml(tuned))
+        changes.append(f"hyper-parameters of {tuned.name}")
+    settings |= _noise(family, alpha)
+    changes += _dots(settings, family, model_type)
+    changes += _apply_budget(settings, model_type, grid["budgets"].get(model_type, {}))
+    settings |= {"seed": seed, "threads": 1}
+    return Cell(
+        scale,
+        family,
+        alpha,
+        model_type,
+        variant,
+        seed,
+        str(file),
+        validate(settings),
+        tuple(changes),
+    )
+
+
+def config_file(family: str, alpha: str, model_type: str) -> Path:
+    """Return the file in reproduce_configs/ that a cell starts from.
+
+    Where a level was not published for a model type (Supervised above 1.5 of changing uniform
+    noise; three dots; Random), a file of this project stands in, with its source inside.
+    Raises InputError when there is none.
+    """
+    method = model_type.lower()
+    candidates = [
+        CONFIGS_FOLDER / f"sweep_{family}.({alpha}).{method}.best.yaml",
+        CONFIGS_FOLDER / f"{family}.{method}.yaml",
+        CONFIGS_FOLDER / f"{method}.yaml",
+    ]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    raise InputError(f"no configuration for {family}, alpha {alpha}, {model_type}: {candidates[0]}")
+
+
+def _noise(family: str, alpha: str) -> dict[str, Any]:
+    """Return the settings of a noise level: the cell's, whatever file it starts from."""
+    level = yaml.safe_load(alpha) * 1.0
+    fixed, structured = family.startswith("fixed"), family.endswith("structured")
+    return {
+        "dataset_noise": 0.0 if fixed else level,
+        "dataset_static_noise": level if fixed else 0.0,
+        "dataset_structured_noise": structured,
+    }
+
+
+def _dots(settings: dict[str, Any], family: str, model_type: str) -> list[str]:
+    """Give the settings three dots or one; say so where the file has it otherwise."""
+    wanted, channels = ("Multiple", 3) if family == THREE_DOTS else ("Single", 1)
+    found = settings.get("dataset_type", "Single")
+    settings["dataset_type"] = wanted
+    settings[section_name(model_type)] = settings.get(section_name(model_type), {}) | {
+        "channels": channels
+    }
+    return [] if found == wanted else [f"dataset_type {wanted} instead of {found}"]
+
+
+def _with_hyper_parameters(own: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
+    """Return `own` with the model section and the batch size of `tuned`."""
+    model_type = own["model_type"]
+    section = section_name(model_type)
+    batch = tuned.get("dataset_batch_size", Experiment.model_fields["dataset_batch_size"].default)
+    return own | {section: tuned[section], "dataset_batch_size": batch}
+
+
+def _apply_budget(settings: dict[str, Any], model_type: str, budget: dict[str, Any]) -> list[str]:
+    """Shorten the training and change the batch at the same rate per step; say what changed."""
+    changes = []
+    before = validate(settings)
+    section = settings.setdefault(section_name(model_type), {})
+    for key in ("epochs", "backbone_width_factor", "rnn_layers"):
+        if key in budget and budget[key] != getattr(before.model, key):
+            section[key] = budget[key]
+            changes.append(f"{key} {budget[key]} instead of {getattr(before.model, key)}")
+    if "batch" in budget and budget["batch"] != before.batch_size:
+        settings["dataset_batch_size"] = budget["batch"]
+        if getattr(before.model, "batch_size", None):
+            section["batch_size"] = budget["batch"]
+        change = f"batch {budget['batch']} instead of {before.batch_size}"
+        if hasattr(before.model, "base_lr"):
+            section["base_lr"] = before.model.base_lr * before.batch_size / budget["batch"]
+            change += ", the same rate per step"
+        changes.append(change)
+    return changes
