@@ -26,6 +26,14 @@ class TrainingError(SlowFeaturesError):
     """The numbers went wrong (a loss that is not finite); the last good state is kept."""
 
 
+class InterruptError(SlowFeaturesError):
+    """A signal ended the training after its checkpoint. Exit code 128 + signal number."""
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
 def exit_with_message(main: Callable[[], None]) -> None:
     """Run `main`; a SlowFeaturesError becomes one line on stderr and its exit code."""
     try:

@@ -165,13 +165,14 @@ def _apply_budget(settings: dict[str, Any], model_type: str, budget: dict[str, A
         if key in budget and budget[key] != getattr(before.model, key):
             section[key] = budget[key]
             changes.append(f"{key} {budget[key]} instead of {getattr(before.model, key)}")
-    if "batch" in budget and budget["batch"] != before.batch_size:
-        settings["dataset_batch_size"] = budget["batch"]
+    batch = min(before.batch_size, budget.get("batch_at_most", before.batch_size))
+    if batch != before.batch_size:
+        settings["dataset_batch_size"] = batch
         if getattr(before.model, "batch_size", None):
-            section["batch_size"] = budget["batch"]
-        change = f"batch {budget['batch']} instead of {before.batch_size}"
+            section["batch_size"] = batch
+        change = f"batch {batch} instead of {before.batch_size}"
         if hasattr(before.model, "base_lr"):
-            section["base_lr"] = before.model.base_lr * before.batch_size / budget["batch"]
+            section["base_lr"] = before.model.base_lr * before.batch_size / batch
             change += ", the same rate per step"
         changes.append(change)
     return changes

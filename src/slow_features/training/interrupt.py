@@ -10,17 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from slow_features.errors import SlowFeaturesError
-
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
-
-class InterruptError(SlowFeaturesError):
-    """A signal ended the training after its checkpoint. Exit code 128 + signal number."""
-
-    def __init__(self, signal_number: int, message: str) -> None:
-        super().__init__(message)
-        self.exit_code = 128 + signal_number
 
 
 @dataclass

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
+from slow_features.errors import InterruptError
 from slow_features.training.curve import Progress
-from slow_features.training.interrupt import InterruptError, StopRequest
+from slow_features.training.interrupt import StopRequest
 from slow_features.training.progress import ProgressBar
 from slow_features.training.session import Session
 

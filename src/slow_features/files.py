@@ -1,0 +1,134 @@
+"""Files that are whole or not there: a reader never sees half a file, whatever was killed.
+
+A writer fills a hidden file beside the target (same folder, so same file system), brings it to
+the disk and renames it onto the target; a rename is atomic. An error removes the hidden file. A
+killed process leaves it behind as `.<stem>.<random>.partial<suffix>`, which nothing reads.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from slow_features.errors import MachineError
+
+# What to do about the machine's refusals; any other OSError is raised as it is.
+_REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space or raise the quota",
+    errno.EFBIG: "raise the limit on the size of a file",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EACCES: "choose a folder that can be written",
+    errno.EPERM: "choose a folder that can be written",
+    errno.EEXIST: "a part of this path is a file; choose another",
+    errno.ENOTDIR: "a part of this path is a file; choose another",
+    errno.EISDIR: "this path is a folder; choose another",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EIO: "check the disk",
+}
+
+
+@contextmanager
+def atomic_file(path: Path | str) -> Iterator[Path]:
+    """Yield a hidden path beside `path` to write to; after the block it becomes `path`.
+
+    For writers that want a path (numpy, safetensors, matplotlib); the suffix is kept. The old file
+    stays as it was if the block raises. Missing folders are made.
+    Raises MachineError for a full disk or a folder that cannot be written.
+    """
+    path = Path(path)
+    partial = _hidden_beside(path)
+    with _refusals_explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            _flush_to_disk(partial)
+            partial.replace(path)
+            _flush_to_disk(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Yield a hidden empty folder beside `path` to fill; after the block it becomes `path`.
+
+    An existing `path` is replaced as a whole; a reader sees the old folder, for an instant none,
+    then the new one. If the block raises, the old folder stays as it was.
+    Raises MachineError as `atomic_file` does.
+    """
+    path = Path(path)
+    partial, old = _hidden_beside(path), _hidden_beside(path)
+    with _refusals_explained(path):
+        try:
+            partial.mkdir(parents=True)
+            yield partial
+            for written in (*partial.rglob("*"), partial):
+                _flush_to_disk(written)
+            if path.exists():
+                path.replace(old)
+            partial.replace(path)
+            _flush_to_disk(path.parent)
+            shutil.rmtree(old, ignore_errors=True)  # not earlier: it is the only copy till now
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """Write `content` to `path` atomically. Raises MachineError as `atomic_file` does."""
+    with atomic_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def write_text(path: Path | str, content: str) -> None:
+    """Write `content` as UTF-8 atomically. Raises MachineError as `atomic_file` does."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path | str, content: Any) -> None:
+    """Write `content` as JSON whose bytes depend on its values alone: sorted keys, indent 2.
+
+    Raises ValueError for NaN and infinity, which JSON has not, and MachineError as `atomic_file`.
+    """
+    text = json.dumps(content, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def sha256_file(path: Path | str) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _refusals_explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise
+        raise MachineError(
+            f"cannot write {path}: {error.strerror} (errno {error.errno}); {_REMEDIES[error.errno]}"
+        ) from error
+
+
+def _hidden_beside(path: Path) -> Path:
+    """Return a name that no other process or thread uses, in the folder of `path`."""
+    return path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}.partial{path.suffix}")
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's list of names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

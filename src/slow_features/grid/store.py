@@ -1,0 +1,71 @@
+"""Finished cells by what they are: a hash of settings, data and code, outside DVC's outputs.
+
+DVC removes a stage's outputs before it runs the stage; the store outlives that, so a finished
+cell is never computed again. It lies in the main checkout, for all copies that DVC works in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from slow_features import paths
+from slow_features.config.schema import Experiment
+from slow_features.data.store import StoredDataset
+from slow_features.training.identity import code_version, identity
+
+CODE_OF_PROBE = ("data", "losses", "models", "probe", "training")
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """Where a cell's training and its evaluation lie in the store, finished or not."""
+
+    identity: str
+    train: Path
+    probe: Path
+
+    @property
+    def trained(self) -> bool:
+        """Whether the training is finished; its folder appears whole or not at all."""
+        return self.train.is_dir()
+
+    @property
+    def probed(self) -> bool:
+        """Whether the evaluation is finished."""
+        return self.probe.is_dir()
+
+
+def stored(config: Experiment, dataset: StoredDataset) -> StoredCell:
+    """Return the places of a cell in the store."""
+    name = identity(config, dataset)
+    home = paths.cells() / name
+    return StoredCell(name, home / "train", home / f"probe-{_probe_identity(config, dataset)}")
+
+
+def _probe_identity(config: Experiment, dataset: StoredDataset) -> str:
+    record = {
+        "settings": config.probing_cfg.model_dump(),
+        "sizes": [config.val_dataset_size, config.val_n_steps],
+        "code": code_version(CODE_OF_PROBE),
+    }
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def hand_out(finished: Path, target: Path) -> None:
+    """Copy a finished folder to where DVC expects it; hard links where the disk allows them not.
+
+    Copies, since DVC may make its outputs read-only or replace them by links.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(finished, target, copy_function=_copy)
+
+
+def _copy(source: str, target: str) -> None:
+    shutil.copyfile(source, target)
+    os.utime(target, (0, 0))

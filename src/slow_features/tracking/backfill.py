@@ -1,0 +1,100 @@
+"""Runs for results that were made without MLflow: by grid workers, or skipped by DVC."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slow_features.config.schema import ExperimentBase
+from slow_features.files import sha256_file
+from slow_features.tracking.describe import describe
+from slow_features.tracking.mlflow_sink import CONTENT, MlflowSink, start
+from slow_features.tracking.process import has_ended
+from slow_features.tracking.sink import Description, Metrics, Row
+from slow_features.tracking.store import open_store, store_failures_named
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished cell.
+
+    metrics: final values; a list holds one per time step.
+    curve: CSV with a column "step"; None if the model does not train.
+    tags: what the result knows of its origin: data_checksum, weights_checksum, git_revision, ...
+    artifacts: files to keep a copy of.
+    """
+
+    config: ExperimentBase
+    stage: str
+    identity: str
+    metrics: Metrics
+    tags: Mapping[str, str | None]
+    curve: Path | None = None
+    artifacts: tuple[Path, ...] = ()
+
+    def description(self) -> Description:
+        """Return the run's name, parameters and tags."""
+        return describe(self.config, self.stage, self.identity, self.tags)
+
+    def checksum(self) -> str:
+        """Return a checksum of all that the run is made of."""
+        files = [sha256_file(path) for path in (self.curve, *self.artifacts) if path]
+        content = [asdict(self.description()), dict(self.metrics), files]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def backfill(entries: Iterable[Entry]) -> int:
+    """Make sure that each entry has a FINISHED run; return how many were written.
+
+    A run that was back-filled from the same content is left alone, one from other content is
+    replaced. A run that was logged live gets what it lacks. A run that is being logged right now
+    by a living process is left to it. Killed in between, it can be called again.
+    Raises MachineError if MLflow's store does not work.
+    """
+    written = 0
+    with store_failures_named():
+        store = open_store()
+        runs = {run.data.tags.get("identity"): run for run in reversed(store.find())}
+        for entry in entries:
+            run, checksum = runs.get(entry.identity), entry.checksum()
+            if run is None or not (_is_same(run, checksum) or _is_alive(run)):
+                replace = run is not None and CONTENT in run.data.tags
+                _fill(start(store, entry.description(), from_scratch=replace), entry, checksum)
+                written += 1
+    return written
+
+
+def _fill(sink: MlflowSink, entry: Entry, checksum: str) -> None:
+    if entry.curve:
+        sink.log_curve(read_curve(entry.curve))
+    sink.log_metrics(entry.metrics)
+    for path in entry.artifacts:
+        sink.log_artifact(path)
+    sink.tag(CONTENT, checksum)
+    sink.finish("FINISHED")
+
+
+def _is_same(run: Run, checksum: str) -> bool:
+    return run.info.status == "FINISHED" and run.data.tags.get(CONTENT) == checksum
+
+
+def _is_alive(run: Run) -> bool:
+    process = run.data.tags.get("process")
+    return run.info.status == "RUNNING" and process is not None and not has_ended(process)
+
+
+def read_curve(path: Path) -> list[Row]:
+    """Read a CSV of numbers with a header; empty cells are left out."""
+    with path.open(newline="") as file:
+        return [
+            {name: float(cell) for name, cell in row.items() if cell}
+            for row in csv.DictReader(file)
+        ]

@@ -1,0 +1,41 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+_FOREIGN = ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "WANDB_MODE")
+
+
+@pytest.fixture
+def tmp_root(tmp_path, monkeypatch):
+    """A project of its own for a test: this checkout's store and checkpoints are out of reach."""
+    for name in _FOREIGN:
+        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "dvc.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """MLflow's database as a fresh checkout makes it; made once, since it takes 2 seconds."""
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        from slow_features.tracking.store import open_store
+
+        open_store()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def store_root(tmp_root, empty_store):
+    """A project of its own with an empty MLflow store."""
+    shutil.copy(empty_store, tmp_root / "mlflow.db")
+    return tmp_root

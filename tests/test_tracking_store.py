@@ -1,0 +1,194 @@
+"""MLflow's store survives whatever starts, moves or looks at it at once."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from slow_features import tracking
+from slow_features.config.schema import Experiment
+from slow_features.errors import MachineError
+from slow_features.tracking.process import has_ended, this_process
+from slow_features.tracking.store import open_store
+
+
+def write_runs(name: str, runs: int, start: multiprocessing.Barrier) -> None:
+    """Do what a worker does: as many runs of its own, and one that all workers share."""
+    start.wait()
+    for n in range(runs):
+        with tracking.run(Experiment(), stage="train", identity=f"{name}{n}") as run:
+            run.log_curve([{"step": s, "loss": float(s)} for s in range(100)])
+            run.log_metrics({"rmse_px": float(n)})
+    with tracking.run(Experiment(), stage="train", identity="shared") as run:
+        run.log_metrics({name: 1.0})
+
+
+def write_at_once(workers: int, runs: int) -> None:
+    """Let several processes create the store at the same moment and write runs into it."""
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  # not in each of the forks
+
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(workers)
+    names = [f"w{n}" for n in range(workers)]
+    started = [context.Process(target=write_runs, args=(name, runs, start)) for name in names]
+    for worker in started:
+        worker.start()
+    for worker in started:
+        worker.join()
+    assert [worker.exitcode for worker in started] == [0] * workers
+    check_nothing_is_lost(names, runs)
+
+
+def check_nothing_is_lost(names: list[str], runs: int) -> None:
+    store = open_store()
+    found = {run.data.tags["identity"]: run for run in store.find()}
+    assert len(store.find()) == len(found) == len(names) * runs + 1
+    for name in names:
+        for n in range(runs):
+            run = found[f"{name}{n}"]
+            assert run.info.status == "FINISHED"
+            assert run.data.metrics["rmse_px"] == n
+            losses = store.client.get_metric_history(run.info.run_id, "loss")
+            assert [(point.step, point.value) for point in losses] == [(s, s) for s in range(100)]
+    assert found["shared"].data.metrics == dict.fromkeys(names, 1.0)
+
+
+def test_three_processes_create_the_store_at_once(tmp_root, capfd):
+    write_at_once(workers=3, runs=1)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attempt", range(3))
+def test_eight_processes_create_the_store_at_once(tmp_root, capfd, attempt):
+    write_at_once(workers=8, runs=4)
+    assert capfd.readouterr().err == ""
+
+
+def test_the_store_lies_in_the_root_and_nothing_else_is_made(store_root, monkeypatch):
+    (store_root / "a").mkdir()
+    monkeypatch.chdir("a")
+    with tracking.run(Experiment(), stage="train", identity="abc"):
+        pass
+    assert list(Path().iterdir()) == []
+    names = {path.name for path in store_root.iterdir()}
+    assert names == {"dvc.yaml", "a", "mlflow.db", "mlflow.db.lock"}
+
+
+def test_a_database_without_our_experiment_is_used(store_root):
+    """As when `mlflow ui` was started first: it makes a database of its own."""
+    with closing(sqlite3.connect("mlflow.db")) as connection, connection:
+        connection.execute("UPDATE experiments SET name = 'other' WHERE name = 'slow-features'")
+    with tracking.run(Experiment(), stage="train", identity="abc"):
+        pass
+    (run,) = open_store().find()
+    assert run.info.artifact_uri.startswith((store_root / "mlartifacts").as_uri())
+
+
+def test_a_copied_checkout_keeps_its_files_apart(store_root, tmp_path_factory, monkeypatch):
+    with tracking.run(Experiment(), stage="train", identity="old") as run:
+        run.log_artifact("dvc.yaml")
+    copy = tmp_path_factory.mktemp("elsewhere") / "copy"
+    shutil.copytree(store_root, copy)
+    monkeypatch.chdir(copy)
+    with tracking.run(Experiment(), stage="train", identity="new") as run:
+        run.log_artifact("dvc.yaml")
+    for run in open_store().find():
+        folder = copy / "mlartifacts" / run.info.run_id / "artifacts"
+        assert run.info.artifact_uri == folder.as_uri()
+        assert (folder / "dvc.yaml").exists()
+    assert len(list((store_root / "mlartifacts").iterdir())) == 1
+
+
+def test_a_store_that_does_not_work_is_a_machine_error(tmp_root):
+    Path("mlflow.db").write_text("this is no database")
+    with pytest.raises(MachineError, match=r"mlflow\.db: DatabaseError: file is not a database"):
+        tracking.close_stale_runs()
+
+
+class TestProcess:
+    def test_this_one_has_not_ended(self):
+        assert not has_ended(this_process())
+
+    def test_a_finished_one_has(self):
+        code = "from slow_features.tracking.process import this_process; print(this_process())"
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert has_ended(ended.stdout.strip())
+
+    def test_a_reused_pid_is_another_process(self):
+        host, pid, start = this_process().rsplit(":", 2)
+        assert has_ended(f"{host}:{pid}:{int(start) - 1000}")
+
+    def test_a_killed_one_that_nobody_waited_for_has(self):
+        code = "from slow_features.tracking.process import this_process; print(this_process())"
+        command = [sys.executable, "-c", code]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
+            process = worker.stdout.read().strip()  # its end; only now is it waited for
+            deadline = time.monotonic() + 10
+            while not has_ended(process) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert has_ended(process)
+
+    def test_another_host_s_is_not_known(self):
+        assert not has_ended("another-host:1:0")
+
+
+@pytest.mark.slow
+def test_the_ui_shows_runs_and_opens_their_files(store_root):
+    with tracking.run(Experiment(), stage="train", identity="abc") as run:
+        run.log_metrics({"rmse_px": 3.5})
+        run.log_artifact("dvc.yaml")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    mlflow = str(Path(sys.executable).with_name("mlflow"))
+    uri = "sqlite:///mlflow.db"
+    command = [mlflow, "ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        check_ui(address)
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait()
+
+
+def check_ui(address: str) -> None:
+    wait_for(f"{address}/health")
+    query = {"experiment_ids": [open_store().experiment_id], "filter": "tags.model = 'VICReg'"}
+    request = urllib.request.Request(
+        f"{address}/api/2.0/mlflow/runs/search",
+        json.dumps(query).encode(),
+        {"Content-Type": "application/json"},
+    )
+    (run,) = json.load(urllib.request.urlopen(request))["runs"]
+    assert {"key": "rmse_px", "value": 3.5}.items() <= run["data"]["metrics"][0].items()
+    run_id = run["info"]["run_id"]
+    listing = json.load(
+        urllib.request.urlopen(f"{address}/api/2.0/mlflow/artifacts/list?run_id={run_id}")
+    )
+    assert [file["path"] for file in listing["files"]] == ["dvc.yaml"]
+    file = urllib.request.urlopen(f"{address}/get-artifact?path=dvc.yaml&run_uuid={run_id}")
+    assert file.read() == b""
+
+
+def wait_for(address: str) -> None:
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(address)
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"{address} does not answer")
