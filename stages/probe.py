@@ -8,13 +8,15 @@ def main() -> None:
     from slow_features.config import cli
 
     parser = cli.parser(__doc__)
-    parser.add_argument("--data", metavar="FOLDER", help="data set (default: made and kept in .cache/)")
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="data set (default: made and kept in .cache/)"
+    )
     arguments = parser.parse_args()
     config = cli.configuration(arguments)
 
-    from slow_features.experiment import probe_experiment
+    from slow_features.experiment import open_data, probe_experiment
 
-    probe_experiment(config, arguments.data)
+    probe_experiment(config, open_data(config, arguments.data))
 
 
 if __name__ == "__main__":

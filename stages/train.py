@@ -8,14 +8,19 @@ def main() -> None:
     from slow_features.config import cli
 
     parser = cli.parser(__doc__)
-    parser.add_argument("--data", metavar="FOLDER", help="data set (default: made and kept in .cache/)")
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="data set (default: made and kept in .cache/)"
+    )
     parser.add_argument("--no-probe", action="store_true", help="write the weights and stop")
     arguments = parser.parse_args()
     config = cli.configuration(arguments)
 
-    from slow_features.experiment import run_experiment
+    from slow_features.experiment import open_data, probe_experiment, train_experiment
 
-    run_experiment(config, arguments.data, probe=not arguments.no_probe)
+    dataset = open_data(config, arguments.data)
+    train_experiment(config, dataset)
+    if not arguments.no_probe:
+        probe_experiment(config, dataset)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""One module per loss term."""
+"""The loss terms, each over all time steps at once."""

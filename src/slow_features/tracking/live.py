@@ -100,8 +100,8 @@ def run(
     from_scratch: the training starts at its first step, not from a checkpoint.
 
     The run ends as FINISHED; as FAILED with the tag "failure" if the block raises; as KILLED on
-    KeyboardInterrupt, SystemExit, InterruptError and SIGTERM. A tracker that does not work (locked database, full
-    disk) costs one line on stderr and nothing else: `backfill` makes up for it.
+    KeyboardInterrupt, SystemExit, InterruptError and SIGTERM. A tracker that does not work (locked
+    database, full disk) costs one line on stderr and nothing else: `backfill` makes up for it.
     Raises MachineError if the settings ask for Weights & Biases and it cannot start.
     """
     with _sigterm_as_exit():

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import slow_features
 from slow_features.config.schema import Experiment
+from slow_features.data.noise import NoiseSetting
+from slow_features.data.store import StoredDataset
 from slow_features.models.registry import section_name
 
 # Settings that name or place a run, or belong to the probe: two runs that differ only here
@@ -29,11 +31,11 @@ WITHOUT_EFFECT_ON_WEIGHTS = frozenset(
 CODE_OF_WEIGHTS = ("data", "losses", "models", "optim", "training")
 
 
-def identity(config: Experiment, data_checksum: str) -> str:
+def identity(config: Experiment, dataset: StoredDataset) -> str:
     """Return the hexadecimal name of a training: settings, training data and code."""
     record = {
         "settings": settings_of_weights(config),
-        "data": data_checksum,
+        "data": dataset.checksum_for(NoiseSetting.from_config(config)),
         "code": code_version(CODE_OF_WEIGHTS),
     }
     text = json.dumps(record, sort_keys=True)

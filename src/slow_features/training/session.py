@@ -23,13 +23,20 @@ class Session:
     config: Experiment
     device: torch.device
     model: WorldModel
-    optimisation: Optimisation
+    optimisation: Optimisation | None
     stream: BatchStream
 
     @property
     def total_steps(self) -> int:
-        """Updates in the whole training."""
+        """Updates in the whole training; 0 where nothing is trained."""
+        if not self.model.trains or self.config.eval_only:
+            return 0
         return self.config.steps_per_epoch * self.config.model.epochs
+
+    @property
+    def data_checksum(self) -> str:
+        """Checksum of the training data under the noise of the settings."""
+        return self.stream.dataset.checksum_for(self.stream.noise)
 
     def batch(self, step: int) -> TimeMajorBatch:
         """Return the batch of update number `step`; no sequence comes twice."""
@@ -44,8 +51,10 @@ def start_session(config: Experiment, dataset: StoredDataset) -> Session:
     """Build model, optimiser and batches. Raises InputError or MachineError before any work."""
     device = prepare_machine(config)
     model = build_model(config, device)
-    optimisation = model.optimisation(
-        config.batch_size, config.steps_per_epoch, config.model.epochs
+    optimisation = (
+        model.optimisation(config.batch_size, config.steps_per_epoch, config.model.epochs)
+        if model.trains
+        else None  # nothing to optimise: total_steps is 0
     )
     stream = BatchStream(
         dataset,

@@ -7,7 +7,7 @@ import io
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -15,10 +15,9 @@ from torch import nn
 
 from slow_features import paths, provenance, tracking
 from slow_features.config.schema import Experiment
-from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import StoredDataset
 from slow_features.errors import MachineError
-from slow_features.files import atomic_folder, sha256_file, write_json, write_text
+from slow_features.files import atomic_folder, write_json, write_text
 from slow_features.training.checkpoint import load_checkpoint, save_checkpoint
 from slow_features.training.curve import Progress
 from slow_features.training.identity import identity, settings_of_weights
@@ -34,41 +33,48 @@ COST_FILE = "cost.json"
 _LOCK_SECONDS = 30.0  # long enough for a training whose parent died to write its checkpoint
 
 
-def train(config: Experiment, dataset: StoredDataset, folder: Path) -> None:
+def train(config: Experiment, dataset: StoredDataset, folder: Path, log: bool = True) -> None:
     """Train and write weights, loss curve, summary and cost into `folder`, replacing it whole.
 
     Goes on from the checkpoint of the same settings, data and code, if a run was killed. The same
-    settings give the same bytes in all files but cost.json.
+    settings give the same bytes in all files but cost.json. log: to MLflow, while it trains.
     Raises InputError before any work for bad input, TrainingError for a loss that is not finite,
     InterruptError after Ctrl-C or SIGTERM.
     """
     stop_with_parent()
     session = start_session(config, dataset)
-    name = identity(config, dataset.checksum)
-    home = paths.checkpoints() / name
-    home.mkdir(parents=True, exist_ok=True)
+    name = identity(config, dataset)
+    file = paths.checkpoints() / name / "checkpoint.safetensors"
+    file.parent.mkdir(parents=True, exist_ok=True)
     with (
-        _only_one(home),
+        _only_one(file.parent),
         stop_on_signals() as stop,
-        tracking.run(config, stage="train", identity=name, tags=_tags(dataset)) as run,
+        _tracked(session, name, file, log) as run,
     ):
-        progress = _start_or_resume(session, home / "checkpoint.safetensors", name)
+        progress = _start_or_resume(session, file, name)
 
         def save() -> None:
-            save_checkpoint(
-                home / "checkpoint.safetensors",
-                name,
-                session.model,
-                session.optimisation.optimizer,
-                progress,
-            )
+            optimizer = session.optimisation.optimizer
+            save_checkpoint(file, name, session.model, optimizer, progress)
             run.log_curve(progress.curve)
+            run.flush()
 
         run_steps(session, progress, save, stop)
+        _write_results(session, progress, name, folder)
         run.log_curve(progress.curve)
-        _write_results(session, dataset, progress, name, folder)
-        run.set_tags({"weights": sha256_file(folder / WEIGHTS_FILE)})
-    shutil.rmtree(home, ignore_errors=True)
+        for result in (WEIGHTS_FILE, CURVES_FILE, SUMMARY_FILE):
+            run.log_artifact(folder / result)
+    shutil.rmtree(file.parent, ignore_errors=True)
+
+
+def _tracked(
+    session: Session, name: str, checkpoint: Path, log: bool
+) -> AbstractContextManager[tracking.Run]:
+    if not log:
+        return nullcontext(tracking.Run([]))
+    tags = {"data_checksum": session.data_checksum}
+    fresh = not checkpoint.exists()
+    return tracking.run(session.config, stage="train", identity=name, tags=tags, from_scratch=fresh)
 
 
 @contextmanager
@@ -98,15 +104,13 @@ def _start_or_resume(session: Session, file: Path, name: str) -> Progress:
     return progress
 
 
-def _write_results(
-    session: Session, dataset: StoredDataset, progress: Progress, name: str, folder: Path
-) -> None:
+def _write_results(session: Session, progress: Progress, name: str, folder: Path) -> None:
     config, model = session.config, session.model
     sequences = progress.step * config.batch_size
     made_from = {
         "identity": name,
-        "data_checksum": dataset.checksum,
-        "noise_source": NoiseSetting.from_config(config).source,
+        "data_checksum": session.data_checksum,
+        "noise_source": session.stream.noise.source,
         "settings": settings_of_weights(config),
     }
     summary = made_from | {
@@ -120,7 +124,7 @@ def _write_results(
         "sequences_per_second": round(sequences / max(progress.seconds, 1e-9), 1),
         "device": str(session.device),
         "threads": config.threads,
-        "machine": provenance.machine(),
+        "machine": provenance.provenance().machine,
     }
     with atomic_folder(folder) as beside:
         revision = provenance.git_revision()
@@ -155,7 +159,3 @@ def _as_csv(curve: list[dict[str, float]]) -> str:
     writer.writeheader()
     writer.writerows(curve)
     return text.getvalue()
-
-
-def _tags(dataset: StoredDataset) -> dict[str, str]:
-    return {"data_checksum": dataset.checksum}

@@ -1,0 +1,103 @@
+"""Making frames: dots, plus noise, normalised, in as few passes over the pixels as possible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slow_features.data.counters import frame_keys
+from slow_features.data.distractors import Distractor, ImageNoise, UniformNoise
+from slow_features.data.geometry import IMAGE_SIZE, PIXELS
+from slow_features.data.noise import NoiseSetting
+from slow_features.data.render import add_dots, peak
+from slow_features.data.statistics import PixelStatistics
+
+
+class FrameMaker:
+    """Makes the frames of one split with one noise setting on one device.
+
+    Paper, section 3: frame = dot + alpha_fixed * F * m + alpha_changing * C * m, with m the
+    largest pixel of the clean batch, F drawn once per sequence and C once per frame, each
+    channel with noise of its own. Three dots in one channel are summed, then noise is added.
+    """
+
+    def __init__(
+        self,
+        key: np.uint64,
+        noise: NoiseSetting,
+        dot_std: float,
+        statistics: PixelStatistics,
+        device: torch.device | str = "cpu",
+        bank: np.ndarray | None = None,
+    ) -> None:
+        """Set up the noise.
+
+        key: of the split, from `counters.split_key`. statistics: of the pixels, one entry per
+        channel, by which frames are normalised. bank: uint8 [n, 28, 28], for structured noise.
+        """
+        self.key, self.noise, self.dot_std = key, noise, dot_std
+        self.device = torch.device(device)
+        self.channels = len(statistics.mean)
+        mean = torch.tensor(statistics.mean, device=self.device)
+        self._inverse_std = 1 / torch.tensor(statistics.std, device=self.device)
+        self._shift = -mean * self._inverse_std
+        self._source: Distractor = UniformNoise() if bank is None else ImageNoise(bank, self.device)
+
+    def frames(self, locations: np.ndarray, first: int, count: int | None = None) -> Tensor:
+        """Make the first `count` frames of a batch (all of them without a count).
+
+        locations: [B, T, dots, 2] in px, with all T frames, since m depends on all of them.
+        first: number of the batch's first sequence in the split.
+        Returns [B, count, C, 28, 28], normalised.
+
+        Speed: (dot + noise - mean) / std is computed as dot * (1 / std) + (noise * (1 / std)
+        - mean / std): the bracket is the background, written once, and the dots are added to it
+        in place. It equals the formula up to the rounding of float32.
+        """
+        numbers = range(locations.shape[1] if count is None else count)
+        sequences = np.arange(first, first + len(locations))
+        m = peak(locations, self.dot_std) if self.noise.alpha else 0.0
+        frames = self._background(sequences, numbers, m)
+        wanted = torch.from_numpy(locations[:, : len(numbers)]).to(self.device)
+        add_dots(frames, wanted, self.dot_std, self._inverse_std)
+        return frames
+
+    def _background(self, sequences: np.ndarray, numbers: Sequence[int], m: float) -> Tensor:
+        """Return noise * (1 / std) - mean / std, [B, T, C, 28, 28]; absent noise costs nothing."""
+        changing, fixed = self.noise.changing * m, self.noise.fixed * m
+        if changing:
+            background = self._draw(sequences, numbers, changing, self._shift)
+            if fixed:
+                still = self._draw(sequences, None, fixed, torch.zeros_like(self._shift))
+                background += self._moved(still, numbers)
+            return background
+        if fixed:
+            still = self._draw(sequences, None, fixed, self._shift)
+        else:
+            still = self._shift[:, None, None].expand(len(sequences), 1, -1, *(2 * [IMAGE_SIZE]))
+        return self._moved(still, numbers).clone(memory_format=torch.contiguous_format)
+
+    def _draw(
+        self, sequences: np.ndarray, numbers: Sequence[int] | None, level: float, shift: Tensor
+    ) -> Tensor:
+        """Draw noise * level / std + shift: [B, T, C, 28, 28], T = 1 without frame numbers."""
+        keys = frame_keys(self.key, sequences, numbers, self.channels)
+        drawn = torch.empty((*keys.shape, IMAGE_SIZE, IMAGE_SIZE), device=self.device)
+        rows = drawn.view(-1, self.channels, PIXELS)
+        keys = keys.reshape(-1, self.channels)
+        self._source.fill(rows, keys, level * self._inverse_std, shift)
+        return drawn
+
+    def _moved(self, still: Tensor, numbers: Sequence[int]) -> Tensor:
+        """Repeat noise [B, 1, C, 28, 28] for every frame, moved along the width by its speed.
+
+        Frame i is rolled int(i * speed) px towards larger x; what leaves on the right comes back
+        on the left. Without a speed this is a view that takes no memory.
+        """
+        if not self.noise.speed:
+            return still.expand(-1, len(numbers), -1, -1, -1)
+        moved = [still.roll(int(i * self.noise.speed), dims=-1) for i in numbers]
+        return torch.cat(moved, dim=1)

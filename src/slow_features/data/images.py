@@ -1,0 +1,62 @@
+"""The natural images of structured noise: a bank per split, and where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from slow_features.data import cifar, photographs
+from slow_features.data.counters import Split
+from slow_features.data.geometry import IMAGE_SIZE
+from slow_features.data.noise import NoiseSource
+
+
+@dataclass(frozen=True)
+class ImageBanks:
+    """Grey images for structured noise, no picture in both banks.
+
+    source: the name that results carry. origin: what it is and how it was checked, one line.
+    train, evaluation: uint8 [n, 28, 28].
+    """
+
+    source: NoiseSource
+    origin: str
+    train: np.ndarray
+    evaluation: np.ndarray
+
+
+def bank_of(split: Split) -> Literal["train", "evaluation"]:
+    """Return the bank that a split draws from.
+
+    As published, the probe is trained and evaluated on validation images: the probe split draws
+    from the evaluation bank too.
+    """
+    return "train" if split == "train" else "evaluation"
+
+
+def load_images(cifar_folder: str | None) -> ImageBanks:
+    """Load the images that `dataset_structured_noise_path` asks for.
+
+    cifar_folder: a folder of CIFAR-10, binary version; None for the embedded photographs.
+    Raises InputError when the folder does not hold intact files of CIFAR-10.
+    """
+    if cifar_folder is None:
+        return ImageBanks(
+            "photographs",
+            photographs.ORIGIN,
+            _cropped(photographs.patches(photographs.TRAIN)),
+            _cropped(photographs.patches(photographs.EVALUATION)),
+        )
+    return ImageBanks(
+        "cifar10",
+        cifar.ORIGIN,
+        _cropped(cifar.read_grey(cifar_folder, cifar.TRAIN_FILES)),
+        _cropped(cifar.read_grey(cifar_folder, cifar.TEST_FILES)),
+    )
+
+
+def _cropped(images: np.ndarray) -> np.ndarray:
+    """Keep the top-left 28x28 px of images [n, 32, 32], as published."""
+    return np.ascontiguousarray(images[:, :IMAGE_SIZE, :IMAGE_SIZE])

@@ -1,0 +1,224 @@
+"""The stored data set: trajectories on disk, frames drawn from them when they are needed.
+
+A folder holds, for each split, `{split}.start.npy` [n, dots, 2] and `{split}.actions.npy`
+[n, T - 1, dots, 2] in px, float32. Locations are not stored: `trajectories.roll_out` walks them
+from the start along the actions, to the same bits each time. Structured noise adds the image
+banks, `images.{train,evaluation}.npy` (uint8 [n, 28, 28]). `statistics.json` has the mean and
+standard deviation of the pixels for each noise setting, `manifest.json` the specification and
+the size and SHA-256 of every file. Arrays are mapped into memory; nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from slow_features.data.arrays import ArrayWriter, map_array
+from slow_features.data.counters import SPLITS, Split, split_key
+from slow_features.data.frames import FrameMaker
+from slow_features.data.geometry import bounds
+from slow_features.data.images import ImageBanks, bank_of, load_images
+from slow_features.data.manifest import FORMAT, MANIFEST, REMEDY, DatasetSpec, Manifest, records
+from slow_features.data.noise import NoiseSetting
+from slow_features.data.statistics import PixelStatistics, measure
+from slow_features.data.trajectories import BLOCK, roll_out, sample
+from slow_features.errors import InputError
+from slow_features.files import atomic_folder
+
+STATISTICS = "statistics.json"
+_STATISTICS_BATCHES, _STATISTICS_BATCH = 100, 64  # as published: 100 batches
+
+
+def write_dataset(
+    spec: DatasetSpec,
+    noises: Sequence[NoiseSetting],
+    folder: str | Path,
+    channels: int = 1,
+    image_source: str | None = None,
+) -> None:
+    """Write a data set that serves the given noise settings, all at once, replacing an old one.
+
+    channels: of a frame, one per dot or 1; the statistics depend on it. image_source: for
+    structured noise, a folder of CIFAR-10; None for the embedded photographs.
+    Raises InputError for a folder that is no data set or images that are not as they should be,
+    MachineError when the disk is full. Sequences are written block by block, so a million of
+    them needs no more memory than a thousand.
+    """
+    folder = Path(folder)
+    _refuse_other_content(folder)
+    banks = _banks(noises, image_source)
+    with atomic_folder(folder) as fresh:
+        for split in SPLITS:
+            _write_split(fresh, spec, split)
+        if banks is not None:
+            np.save(fresh / "images.train.npy", banks.train)
+            np.save(fresh / "images.evaluation.npy", banks.evaluation)
+        statistics = {
+            noise.key: asdict(_statistics(spec, noise, channels, banks)) for noise in noises
+        }
+        (fresh / STATISTICS).write_text(json.dumps(statistics, indent=2) + "\n", encoding="utf-8")
+        Manifest(
+            format=FORMAT,
+            spec=spec,
+            channels=channels,
+            noises=tuple(noises),
+            image_source=banks.source if banks else None,
+            image_origin=banks.origin if banks else None,
+            files=records(fresh, [path.name for path in fresh.iterdir()]),
+        ).write(fresh)
+
+
+def open_dataset(folder: str | Path, verify: bool = True) -> StoredDataset:
+    """Open a stored data set.
+
+    Sizes and shapes of all files are checked always, their checksums with `verify`.
+    Raises InputError naming the file that is missing or damaged, and what to do.
+    """
+    folder = Path(folder)
+    manifest = Manifest.read(folder)
+    manifest.check(folder, checksums=verify)
+    return StoredDataset(folder, manifest)
+
+
+class StoredDataset:
+    """A data set on disk, its arrays mapped into memory.
+
+    spec: what was drawn. channels: of a frame. image_source: "photographs", "cifar10" or None.
+    checksum: SHA-256 over the manifest, the identity of the data set.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder, self.manifest = folder, manifest
+        self.spec, self.channels = manifest.spec, manifest.channels
+        self.image_source, self.checksum = manifest.image_source, manifest.checksum
+        self._starts, self._actions = {}, {}
+        for split in SPLITS:
+            start_shape, actions_shape = _shapes(self.spec, split)
+            self._starts[split] = map_array(folder / f"{split}.start.npy", start_shape)
+            self._actions[split] = map_array(folder / f"{split}.actions.npy", actions_shape)
+        self._statistics = json.loads((folder / STATISTICS).read_text(encoding="utf-8"))
+
+    def sequences(self, split: Split, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return sequences begin..end - 1 of a split, in px.
+
+        Returns locations [n, T, dots, 2] and intended actions [n, T - 1, dots, 2], float32.
+        Raises InputError when the split holds fewer sequences.
+        """
+        if not 0 <= begin < end <= self.spec.sizes[split]:
+            raise InputError(
+                f"{self.folder}: sequences {begin} to {end - 1} of split '{split}' were asked "
+                f"for, it holds {self.spec.sizes[split]}; write a larger data set "
+                "(dataset_size, epochs, val_dataset_size) or ask for less"
+            )
+        actions = np.array(self._actions[split][begin:end])
+        low, high = bounds(self.spec.dot_std)
+        return roll_out(self._starts[split][begin:end], actions, low, high), actions
+
+    def checksum_for(self, noise: NoiseSetting) -> str:
+        """Return a checksum of all that decides the sequences and frames under a noise setting.
+
+        Sequences are functions of the specification and their number, so neither the sizes of the
+        splits nor the statistics of other noise count: a data set that grows, or that serves one
+        more noise setting, is still the same data to a model that was trained on it.
+        """
+        record = asdict(self.spec) | {"sizes": None, "channels": self.channels, "noise": noise.key}
+        record["statistics"] = asdict(self.statistics(noise))
+        if noise.structured:
+            files = self.manifest.files.items()
+            record["images"] = {name: f.sha256 for name, f in files if name.startswith("images.")}
+        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+    def statistics(self, noise: NoiseSetting) -> PixelStatistics:
+        """Return the pixel statistics of a noise setting; InputError if it was not measured."""
+        if noise.key not in self._statistics:
+            raise InputError(
+                f"{self.folder}: written for noise {', '.join(self._statistics)}, not for "
+                f"{noise.key}; {REMEDY}"
+            )
+        return PixelStatistics(**{k: tuple(v) for k, v in self._statistics[noise.key].items()})
+
+    def frame_maker(
+        self, split: Split, noise: NoiseSetting, device: torch.device | str, normalize: bool
+    ) -> FrameMaker:
+        """Return what draws the frames of a split with a noise setting, on a device.
+
+        Raises InputError when the data set was not written for this noise.
+        """
+        statistics = self.statistics(noise)
+        if not normalize:
+            statistics = PixelStatistics.identity(self.channels)
+        bank = None
+        if noise.structured:
+            bank = np.load(self.folder / f"images.{bank_of(split)}.npy", allow_pickle=False)
+        key = split_key(split, self.spec.seed)
+        return FrameMaker(key, noise, self.spec.dot_std, statistics, device, bank)
+
+
+def _shapes(spec: DatasetSpec, split: Split) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shapes of a split's starts and actions."""
+    size, dots = spec.sizes[split], spec.dots
+    return (size, dots, 2), (size, spec.steps(split) - 1, dots, 2)
+
+
+def _refuse_other_content(folder: Path) -> None:
+    """Raise InputError for a file, or a folder of other files: it would be replaced."""
+    if (folder / MANIFEST).exists() or not folder.exists():
+        return
+    if folder.is_file() or any(folder.iterdir()):
+        raise InputError(
+            f"{folder}: exists and is no data set, so it is not replaced; name another folder"
+        )
+
+
+def _banks(noises: Sequence[NoiseSetting], image_source: str | None) -> ImageBanks | None:
+    """Load the images where some noise is structured; InputError if it asks for other images."""
+    asked = {noise.source for noise in noises if noise.structured}
+    if not asked:
+        return None
+    banks = load_images(image_source)
+    if asked != {banks.source}:
+        raise InputError(
+            f"dataset_structured_noise_path = {image_source}: gives images of '{banks.source}', "
+            f"the noise asks for {', '.join(sorted(asked))}"
+        )
+    return banks
+
+
+def _write_split(folder: Path, spec: DatasetSpec, split: Split) -> None:
+    """Draw a split and write its two arrays, a block at a time."""
+    shapes = _shapes(spec, split)
+    with (
+        ArrayWriter(folder / f"{split}.start.npy", shapes[0]) as starts,
+        ArrayWriter(folder / f"{split}.actions.npy", shapes[1]) as actions,
+    ):
+        for begin in range(0, spec.sizes[split], BLOCK):
+            end = min(begin + BLOCK, spec.sizes[split])
+            block = sample(split, spec.seed, spec.dots, spec.dot_std, spec.steps(split), begin, end)
+            starts.append(block[0])
+            actions.append(block[1])
+
+
+def _statistics(
+    spec: DatasetSpec, noise: NoiseSetting, channels: int, banks: ImageBanks | None
+) -> PixelStatistics:
+    """Measure the pixels of a noise setting over the first 100 batches of the train split.
+
+    A smaller split gives as many whole batches as it has.
+    """
+    bank = banks.train if banks and noise.structured else None
+    key, raw = split_key("train", spec.seed), PixelStatistics.identity(channels)
+    maker = FrameMaker(key, noise, spec.dot_std, raw, bank=bank)
+    size = spec.sizes["train"]
+    batch = min(_STATISTICS_BATCH, size)
+    used = batch * min(_STATISTICS_BATCHES, size // batch)
+    drawn = sample("train", spec.seed, spec.dots, spec.dot_std, spec.n_steps, 0, used)
+    locations = roll_out(*drawn, *bounds(spec.dot_std))
+    return measure(
+        maker.frames(locations[first : first + batch], first) for first in range(0, used, batch)
+    )

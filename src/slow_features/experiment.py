@@ -1,0 +1,90 @@
+"""One experiment: its data set, its training, its evaluation. What the stage scripts call."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slow_features import paths
+from slow_features.config.schema import Experiment
+from slow_features.data.manifest import DatasetSpec
+from slow_features.data.noise import NoiseSetting
+from slow_features.data.store import StoredDataset, open_dataset, write_dataset
+
+if TYPE_CHECKING:
+    from slow_features.probe.result import ProbeResult
+
+
+TRAIN, PROBE = "train", "probe"  # folders below output_path
+
+
+def dataset_spec(config: Experiment) -> DatasetSpec:
+    """Return what an experiment's data set must hold: as many sequences as it will read."""
+    probe = config.probing_cfg
+    epochs = max(probe.epochs, probe.epochs_enc)
+    return DatasetSpec(
+        dataset_type=config.dataset_type,
+        dot_std=config.dataset_dot_std,
+        n_steps=config.n_steps,
+        val_n_steps=config.val_n_steps,
+        seed=config.seed,
+        sizes={
+            "train": config.dataset_size * config.model.epochs,
+            "probe": probe.sequences
+            if probe.solver == "closed_form"
+            else epochs * config.val_dataset_size,
+            "evaluation": config.val_dataset_size,
+        },
+    )
+
+
+def write_experiment_data(config: Experiment, folder: Path) -> None:
+    """Write the data set of an experiment, with a picture of each split."""
+    from slow_features.data.pictures import draw_samples
+
+    noise = NoiseSetting.from_config(config)
+    channels = config.model.channels
+    source = config.dataset_structured_noise_path
+    write_dataset(dataset_spec(config), [noise], folder, channels, source)
+    draw_samples(open_dataset(folder, verify=False), noise, folder)
+
+
+def open_data(config: Experiment, folder: str | None) -> StoredDataset:
+    """Open a data set; without a folder, the one kept in .cache/, made when it is first needed."""
+    if folder is not None:
+        return open_dataset(folder)
+    spec, noise = dataset_spec(config), NoiseSetting.from_config(config)
+    text = repr((asdict(spec), noise, config.model.channels, config.dataset_structured_noise_path))
+    kept = paths.data_cache() / hashlib.sha256(text.encode()).hexdigest()[:16]
+    if not (kept / "manifest.json").exists():
+        source = config.dataset_structured_noise_path
+        write_dataset(spec, [noise], kept, config.model.channels, source)
+    return open_dataset(kept)
+
+
+def train_experiment(config: Experiment, dataset: StoredDataset) -> None:
+    """Train into output_path/train."""
+    from slow_features.training.train import train
+
+    train(config, dataset, Path(config.output_path) / TRAIN)
+
+
+def probe_experiment(config: Experiment, dataset: StoredDataset) -> None:
+    """Evaluate the weights in output_path/train; write and print the result."""
+    from slow_features.probe.stage import probe
+    from slow_features.training.train import WEIGHTS_FILE
+
+    output = Path(config.output_path)
+    result = probe(config, dataset, output / TRAIN / WEIGHTS_FILE, output / PROBE)
+    print(summary(result))
+
+
+def summary(result: ProbeResult) -> str:
+    """Return the result in one line, in px."""
+    return (
+        f"{result.model_type}, {result.noise.family} {result.noise.alpha:g}: RMSE "
+        f"{result.pred.rmse_px:.2f} px on rollouts, {result.enc.rmse_px:.2f} px on frame 0 "
+        f"(always the centre: {result.centre.rmse_px:.2f} px)"
+    )

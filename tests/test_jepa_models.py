@@ -1,0 +1,267 @@
+"""VICReg, SimCLR, IDM, Supervised and Random: losses and one-step gradients against slow twins.
+
+Each twin (tests/reference/slow_jepa.py) is a plain model in float64 with the same weights.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from slow_features.config import sections
+from slow_features.data.batch import TimeMajorBatch
+from slow_features.errors import InputError
+from slow_features.models.registry import MODELS
+from tests.reference.slow_jepa import SLOW_MODELS, as_slow, distance_to_kinks
+from tests.reference.slow_optim import SlowLARS, slow_rates
+
+TINY = {"backbone_width_factor": 1, "embedding_size": 24}
+OWN = {
+    "VICReg": {"sim_coeff": 20.0, "std_coeff": 10.0, "cov_coeff": 1.0},
+    "SimCLR": {"loss_temp": 0.5},
+    "IDM": {"action_coeff": 0.3},
+    "Supervised": {},
+    "Random": {},
+}
+JEPA = ("VICReg", "SimCLR", "IDM")
+
+
+def build(name, dots=1, **values):
+    torch.manual_seed(0)
+    section = MODELS[name].section_class()(**{**TINY, **OWN[name], **values})
+    return MODELS[name].model_class()(section, dots=dots)
+
+
+def make_batch(steps=5, batch=6, dots=1, channels=1, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape):
+        return torch.randn(shape, generator=generator)
+
+    return TimeMajorBatch(
+        states=draw(batch, steps, channels, 28, 28).transpose(0, 1),
+        locations=draw(steps, batch, dots, 2),
+        actions=draw(steps - 1, batch, 2),
+    )
+
+
+def as_double(batch):
+    return TimeMajorBatch(batch.states.double(), batch.locations.double(), batch.actions.double())
+
+
+def twin_of(model, name):
+    twin = SLOW_MODELS[name](model.section, model.dots)
+    twin.load_state_dict(as_slow(name, model.state_dict(), TINY["backbone_width_factor"]))
+    return twin
+
+
+def is_smooth(twin, batch):
+    frames = batch.states[:1] if "Supervised" in type(twin).__name__ else batch.states
+    return distance_to_kinks(twin.encoder, frames.flatten(0, 1).double()) > 3e-6
+
+
+def relative_error(value, truth):
+    return ((value.double() - truth.double()).norm() / truth.double().norm()).item()
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("VICReg", {}),
+        ("VICReg", {"rnn_layers": 2, "embedding_size": 4}),  # fewer features than sequences
+        ("SimCLR", {}),
+        ("SimCLR", {"normalize_z": True, "loss_temp": 4.0}),
+        ("IDM", {}),
+        ("Supervised", {}),
+        ("Supervised", {"rnn_layers": 3}),
+    ],
+)
+def test_one_step_equals_the_slow_model_in_float64(name, values):
+    model = build(name, dots=2, **values)
+    twin = twin_of(model, name).double()
+    batch = next(b for b in (make_batch(dots=2, seed=s) for s in range(50)) if is_smooth(twin, b))
+    losses, truths = model.losses(batch, None), twin.losses(as_double(batch))
+    assert losses.keys() == truths.keys()
+    for key, truth in truths.items():
+        assert relative_error(losses[key], truth) < 2e-6, key
+    losses["loss"].backward()
+    truths["loss"].backward()
+    gradients = {key: p.grad for key, p in model.named_parameters()}
+    gradients = as_slow(name, gradients, TINY["backbone_width_factor"])
+    for key, parameter in twin.named_parameters():
+        assert relative_error(gradients[key], parameter.grad) < 1e-5, key
+
+
+@pytest.mark.parametrize("name", JEPA)
+def test_twenty_updates_stay_with_the_slow_model(name):
+    """To 1e-4 over all weights: one bias can jump more where rounding crosses the 0 of a ReLU."""
+    model = build(name, base_lr=10.0)
+    twin = twin_of(model, name)
+    optimisation = model.optimisation(batch_size=6, steps_per_epoch=2, epochs=10)
+    slow, rates = SlowLARS(twin.parameters(), lr=0.0), slow_rates(10.0, 6, 2, 10)
+    start = torch.cat([p.detach().flatten() for p in twin.parameters()])
+    for step in range(20):
+        batch = make_batch(seed=step)
+        optimisation.optimizer.param_groups[0]["lr"] = optimisation.schedule(step)
+        optimisation.optimizer.zero_grad()
+        model.losses(batch, None)["loss"].backward()
+        optimisation.optimizer.step()
+        slow.lr = rates[step]
+        slow.zero_grad()
+        twin.losses(batch)["loss"].backward()
+        slow.step()
+    ours = as_slow(name, model.state_dict(), TINY["backbone_width_factor"])
+    weights = torch.cat([ours[key].flatten() for key, _ in twin.named_parameters()])
+    truth = torch.cat([p.detach().flatten() for p in twin.parameters()])
+    assert relative_error(weights, truth) < 1e-4
+    assert relative_error(start, truth) > 1e-2  # they have moved
+    for key, buffer in twin.named_buffers():
+        torch.testing.assert_close(ours[key], buffer, rtol=1e-3, atol=1e-4)
+
+
+def test_vicreg_loss_is_the_weighted_sum_of_its_terms():
+    names = ("sim", "std", "cov", "encoding_std", "encoding_cov", "prediction_diff", "action")
+    names = (*names, "decoding")
+    weights = {f"{name}_coeff": 0.5 + i for i, name in enumerate(names)}
+    losses = build("VICReg", projector="16-12", **weights).losses(make_batch(), None)
+    assert set(losses) == {"loss", *names}
+    expected = sum(weights[f"{name}_coeff"] * losses[name] for name in names)
+    torch.testing.assert_close(losses["loss"], expected)
+    assert losses["std"] != losses["encoding_std"]  # behind and before the projector
+
+
+def test_nothing_is_built_or_computed_whose_coefficient_is_zero():
+    model = build("VICReg", cov_coeff=0.0)
+    assert set(model.losses(make_batch(), None)) == {"loss", "sim", "std"}
+    assert not any("decoder" in key or "action" in key for key in model.state_dict())
+
+
+def test_variance_and_covariance_may_include_frame_0():
+    from slow_features.losses.vicreg import covariance, variance_hinge
+
+    batch = make_batch()
+    for skip in (True, False):
+        model = build("VICReg", skip_first_step_vc=skip)
+        encodings = model.encode(batch.states)[int(skip) :]
+        losses = model.losses(batch, None)
+        torch.testing.assert_close(losses["std"], variance_hinge(encodings))
+        torch.testing.assert_close(losses["cov"], covariance(encodings))
+
+
+def test_prediction_error_may_be_measured_behind_the_projector():
+    batch = make_batch()
+    before = build("VICReg", projector="12").losses(batch, None)["sim"]
+    model = build("VICReg", projector="12", repr_loss_after_projector=True)
+    encodings = model.encode(batch.states)
+    predictions = model.predict(encodings, batch.actions)
+    expected = (model.projector(predictions) - model.projector(encodings[1:])).square().mean()
+    behind = model.losses(batch, None)["sim"]
+    torch.testing.assert_close(behind, expected)
+    assert behind != before
+
+
+def test_gradient_flows_into_predictions_and_encodings_alike():
+    """No stop-gradient: the error of the last prediction reaches the last frame's encoding."""
+    model = build("VICReg", std_coeff=0.0, cov_coeff=0.0)
+    batch = make_batch()
+    encodings = model.encode(batch.states).detach().requires_grad_()
+    predictions = model.predict(encodings, batch.actions)
+    terms = {term.name: term for term in model.terms(batch, encodings, predictions)}
+    terms["sim"].compute().backward()
+    assert all(grad.abs().sum() > 0 for grad in encodings.grad)
+
+
+def test_decoder_learns_from_states_that_do_not():
+    model = build("VICReg", sim_coeff=0.0, std_coeff=0.0, cov_coeff=0.0, decoding_coeff=1.0)
+    model.losses(make_batch(channels=1), None)["loss"].backward()
+    assert all(p.grad is not None for p in model.decoder.parameters())
+    others = [p for key, p in model.named_parameters() if not key.startswith("decoder")]
+    assert all(p.grad is None for p in others)
+
+
+def test_random_projector_stays_as_it_was_drawn():
+    model = build("SimCLR", projector="16-8", random_projector=True, base_lr=100.0)
+    start = copy.deepcopy(model.projector.mlp.state_dict())
+    optimiser = model.optimisation(6, 1, 1).optimizer
+    model.losses(make_batch(), None)["loss"].backward()
+    optimiser.step()
+    for key, value in model.projector.mlp.named_parameters():
+        assert torch.equal(value, start[key])
+    assert model.encoder.linear.weight.grad.abs().sum() > 0  # it passes gradients on
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("burnin", [1, 3])
+def test_rollout_is_the_first_encoding_and_the_predictions(name, burnin):
+    model = build(name, rnn_burnin=burnin).eval()
+    batch = make_batch()
+    states = model.rollout(batch.states[:burnin], batch.actions, None)
+    encodings = model.encode(batch.states)
+    assert states.shape == (5, 6, 24)
+    torch.testing.assert_close(states[0], encodings[0])
+    torch.testing.assert_close(states[1:], model.predict(encodings, batch.actions))
+
+
+@pytest.mark.parametrize("name", JEPA)
+def test_losses_use_the_burn_in(name):
+    batch = make_batch()
+    one, three = (build(name, rnn_burnin=r).losses(batch, None)["loss"] for r in (1, 3))
+    assert one != three
+
+
+def test_supervised_reads_the_first_frames_only_and_brings_its_probe():
+    model, batch = build("Supervised", dots=3), make_batch(dots=3)
+    blind = TimeMajorBatch(batch.states.clone(), batch.locations, batch.actions)
+    blind.states[1:] = torch.nan
+    loss = model.losses(blind, None)["loss"]
+    states = model.rollout(batch.states[:1], batch.actions, None)
+    located = model.own_probe(states).view(5, 6, 3, 2)
+    torch.testing.assert_close(loss, (located - batch.locations).pow(2).sum(-1).mean())
+    assert model.own_probe.bias is None
+    assert model.probed_in_training_mode
+
+
+def test_random_is_frozen():
+    model = build("Random")
+    assert not model.trains
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_vicreg_with_nothing_to_train_on_is_refused():
+    with pytest.raises(InputError, match=r"all of its coefficients are 0.*set .*sim_coeff"):
+        build("VICReg", sim_coeff=0.0, std_coeff=0.0, cov_coeff=0.0)
+
+
+def test_bfloat16_encoder_leaves_the_losses_in_float32():
+    model, batch = build("VICReg"), make_batch()
+    exact = model.losses(batch, None)["loss"]
+    model.autocast_dtype = torch.bfloat16
+    rounded = model.losses(batch, None)["loss"]
+    assert rounded.dtype == torch.float32
+    assert exact != rounded
+    assert rounded.item() == pytest.approx(exact.item(), rel=3e-2)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_published_sizes_train_one_step(name):
+    section_class = MODELS[name].section_class()
+    model = MODELS[name].model_class()(section_class(), dots=1)
+    batch = make_batch(steps=17, batch=2)
+    assert model.rollout(batch.states[:1], batch.actions, None).shape == (17, 2, 512)
+    if model.trains:
+        optimisation = model.optimisation(2, 1, 1)
+        loss = model.losses(batch, None)["loss"]
+        loss.backward()
+        optimisation.optimizer.step()
+        assert torch.isfinite(loss)
+
+
+def test_settings_of_every_jepa_model_name_their_own_terms():
+    """A coefficient that no term reads would be a setting without effect."""
+    keys = [k for k in sections.VICRegSection.model_fields if k.endswith("_coeff")]
+    model = build("VICReg", **dict.fromkeys(keys, 1.0))
+    assert {f"{name}_coeff" for name in model.losses(make_batch(), None)} - {"loss_coeff"} == set(
+        keys
+    )
