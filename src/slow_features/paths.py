@@ -13,6 +13,9 @@ from pathlib import Path
 DATA = Path("data/experiment")
 OUTPUTS = Path("outputs/experiment")
 REPORTS = Path("reports/experiment")
+GRID_DATA = Path("data/grid")
+GRID_OUTPUTS = Path("outputs/grid")
+GRID_REPORTS = Path("reports")
 
 
 def project_root() -> Path:

@@ -19,6 +19,9 @@ ModelType = Literal[tuple(MODELS)]
 class ExperimentBase(Section):
     """The settings outside the model sections."""
 
+    scale: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}$")] = setting(
+        "quick", "scale of the paper's grid, from grids.yaml; not of the experiment (ours)"
+    )
     model_type: ModelType = setting("VICReg", "which world model is trained")
     dataset_type: Literal["Single", "Multiple"] = setting(
         "Single", "one dot, or three: action, random and stationary dot"

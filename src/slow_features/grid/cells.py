@@ -93,7 +93,7 @@ def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed
     settings |= _noise(family, alpha)
     changes += _dots(settings, family, model_type)
     changes += _apply_budget(settings, model_type, grid["budgets"].get(model_type, {}))
-    settings |= {"seed": seed, "threads": 1}
+    settings |= {"seed": seed, "threads": 1, **grid.get("settings", {})}
     return Cell(
         scale,
         family,
@@ -161,10 +161,10 @@ def _apply_budget(settings: dict[str, Any], model_type: str, budget: dict[str, A
     changes = []
     before = validate(settings)
     section = settings.setdefault(section_name(model_type), {})
-    for key in ("epochs", "backbone_width_factor", "rnn_layers"):
-        if key in budget and budget[key] != getattr(before.model, key):
-            section[key] = budget[key]
-            changes.append(f"{key} {budget[key]} instead of {getattr(before.model, key)}")
+    for key, value in budget.items():
+        if key != "batch_at_most" and value != getattr(before.model, key):
+            section[key] = value
+            changes.append(f"{key} {value} instead of {getattr(before.model, key)}")
     batch = min(before.batch_size, budget.get("batch_at_most", before.batch_size))
     if batch != before.batch_size:
         settings["dataset_batch_size"] = batch

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,15 +56,6 @@ def _probe_identity(config: Experiment, dataset: StoredDataset) -> str:
 
 
 def hand_out(finished: Path, target: Path) -> None:
-    """Copy a finished folder to where DVC expects it; hard links where the disk allows them not.
-
-    Copies, since DVC may make its outputs read-only or replace them by links.
-    """
+    """Copy a finished folder to where DVC expects it; DVC may then replace its files by links."""
     shutil.rmtree(target, ignore_errors=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(finished, target, copy_function=_copy)
-
-
-def _copy(source: str, target: str) -> None:
-    shutil.copyfile(source, target)
-    os.utime(target, (0, 0))
+    shutil.copytree(finished, target)

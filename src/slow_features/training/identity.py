@@ -17,6 +17,7 @@ from slow_features.models.registry import section_name
 # have the same weights.
 WITHOUT_EFFECT_ON_WEIGHTS = frozenset(
     {
+        "scale",
         "output_path",
         "safe_every_n_epochs",
         "wandb",

@@ -1,0 +1,98 @@
+"""Cells made and handed out: missing ones run in parallel, finished ones come from the store."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from slow_features import paths
+from slow_features.errors import SlowFeaturesError
+from slow_features.files import atomic_folder
+from slow_features.grid.cells import Cell, cells_of
+from slow_features.grid.data import data_folder, open_data
+from slow_features.grid.pool import Job, failure_lines, print_progress, run_jobs
+from slow_features.grid.store import StoredCell, hand_out, stored
+
+# Slowest first, so that no long cell is left over at the end; the rest in the grid's order.
+_LONGEST_FIRST = ("RSSM", "VICReg", "SimCLR", "IDM")
+
+
+class CellsFailedError(SlowFeaturesError):
+    """Some cells of the grid failed; all others are finished and kept."""
+
+
+def place_of(cell: Cell) -> StoredCell:
+    """Return where a cell lies in the store."""
+    return stored(cell.config, open_data(data_folder(cell)))
+
+
+def run_cell(cell: Cell, evaluate: bool = True) -> None:
+    """Train a cell and evaluate it, whichever is missing in the store."""
+    from slow_features.probe.stage import probe_weights, write_evaluation
+    from slow_features.training.train import WEIGHTS_FILE, train
+
+    place, dataset = place_of(cell), open_data(data_folder(cell))
+    if not place.trained:
+        train(cell.config, dataset, place.train, log=False)
+    if evaluate and not place.probed:
+        evaluation = probe_weights(cell.config, dataset, place.train / WEIGHTS_FILE)
+        with atomic_folder(place.probe) as beside:
+            write_evaluation(evaluation, beside)
+
+
+def run_missing(cells: Sequence[Cell], at_once: int | None = None) -> None:
+    """Run the cells that the store does not have, as many at once as there are cores.
+
+    Raises CellsFailedError with a line for each failed cell after all others are finished.
+    """
+    missing = [cell for cell in cells if not (place_of(cell).trained and place_of(cell).probed)]
+    if not missing:
+        return
+    print(f"{len(cells) - len(missing)} of {len(cells)} cells are in the store", file=sys.stderr)
+    state = run_jobs(_jobs(missing), at_once or cores(), print_progress)
+    print(file=sys.stderr)
+    if state.failed:
+        lines = "\n  ".join(failure_lines(state))
+        raise CellsFailedError(f"{len(state.failed)} of {len(cells)} cells failed:\n  {lines}")
+
+
+def _jobs(cells: Sequence[Cell]) -> list[Job]:
+    rank = {model: place for place, model in enumerate(_LONGEST_FIRST)}
+    ordered = sorted(cells, key=lambda cell: rank.get(cell.model_type, len(rank)))
+    return [
+        Job(
+            name=str(cell.path),
+            command=[sys.executable, "stages/cell.py", str(cell.path)],
+            log=paths.cells() / "logs" / cell.path.with_suffix(".log"),
+        )
+        for cell in ordered
+    ]
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def find_cell(path: str) -> Cell:
+    """Return the cell of a path, scale/family/model/name. Raises SlowFeaturesError."""
+    for cell in cells_of(Path(path).parts[0]):
+        if str(cell.path) == path:
+            return cell
+    raise SlowFeaturesError(f"{path}: no such cell in grids.yaml")
+
+
+def collect(step: str, scale: str, family: str, model_type: str) -> None:
+    """Fill the output folder of one DVC stage: every cell of a family and model type.
+
+    step: "train" or "probe". A stage without cells at this scale leaves an empty folder.
+    """
+    target = paths.GRID_OUTPUTS / scale / step / family / model_type
+    target.mkdir(parents=True, exist_ok=True)
+    cells = cells_of(scale, family, model_type)
+    if cells:
+        run_missing(cells)
+    for cell in cells:
+        hand_out(getattr(place_of(cell), step), target / cell.name)

@@ -1,0 +1,39 @@
+"""The grid's DVC stages by name: STEP@SCALE, or STEP@SCALE-FAMILY-MODEL."""
+
+from __future__ import annotations
+
+from slow_features.errors import InputError
+from slow_features.grid.cells import load_grid
+from slow_features.models.registry import MODELS
+
+
+def run_stage(name: str) -> None:
+    """Do one stage. Raises InputError for a name that is none."""
+    step, _, place = name.partition("@")
+    scale, *rest = place.split("-")
+    grid = load_grid(scale)
+    if step == "data" and not rest:
+        from slow_features.grid.data import write_data
+
+        write_data(scale)
+    elif step == "report" and not rest:
+        from slow_features.report.grid import write_grid_report
+
+        write_grid_report(scale)
+    elif step in ("train", "probe") and len(rest) == 2:
+        family, model_type = rest
+        _check(name, family, list(grid["levels"]))
+        _check(name, model_type, list(MODELS))
+        from slow_features.grid.run import collect
+
+        collect(step, scale, family, model_type)
+    else:
+        raise InputError(
+            f"stage {name!r}: allowed: data@SCALE, report@SCALE, train@SCALE-FAMILY-MODEL, "
+            "probe@SCALE-FAMILY-MODEL"
+        )
+
+
+def _check(stage: str, value: str, allowed: list[str]) -> None:
+    if value not in allowed:
+        raise InputError(f"stage {stage!r}: {value!r}: allowed: {', '.join(allowed)}")
