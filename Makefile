@@ -23,8 +23,8 @@ $(READY): pyproject.toml requirements/lock.txt requirements/torch.txt
 	touch $(READY)
 
 reproduce: $(READY) ## run everything: data, training, probe, report
-	dvc repro
-	@echo "report: reports/experiment/index.html"
+	python stages/reproduce.py
+	@echo "reports: reports/experiment/index.html and reports/quick/index.html"
 
 test: $(READY) ## run the tests and the linter
 	ruff check .

@@ -35,7 +35,7 @@ class TensorFile:
 def write_tensors(file: Path, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
     """Write tensors with a description (JSON) atomically; same input, same bytes."""
     on_cpu = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    text = json.dumps(description, sort_keys=True)
+    text = json.dumps(description)
     write_bytes(file, save(on_cpu, metadata={_KEY: text}))
 
 
@@ -69,6 +69,11 @@ def require_same_shapes(
                 f"tensor {name} is {list(found[name].shape)} {found[name].dtype}; "
                 f"the model of this configuration has {list(value.shape)} {value.dtype}"
             )
+
+
+def read_description(file: Path) -> dict[str, Any]:
+    """Return what a file of weights says of its origin. Raises InputError if it is damaged."""
+    return read_tensors(file, FORMAT).description
 
 
 def save_weights(file: Path, model: WorldModel, description: dict[str, Any]) -> None:

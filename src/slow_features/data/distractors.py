@@ -14,7 +14,6 @@ from torch import Tensor
 from slow_features.data.geometry import PIXELS
 
 _WORDS = PIXELS // 2  # 32-bit words that a frame takes, two pixels each
-_FRAMES_AT_ONCE = 544  # hashed on the CPU, 32 sequences of 17: their words stay in its cache
 
 
 class Distractor(Protocol):
@@ -40,12 +39,9 @@ class UniformNoise:
         serves as scratch before the pixels are written to it: fresh memory is slower than the
         arithmetic.
         """
-        words = torch.from_numpy(keys.reshape(-1).view(np.int32)).to(out.device).view(-1, 2)
-        pixels = out.view(-1, PIXELS)
-        at_once = _FRAMES_AT_ONCE if out.device.type == "cpu" else len(pixels)
-        for part_keys, part in zip(words.split(at_once), pixels.split(at_once), strict=True):
-            scratch = part.view(torch.int32).view(2, -1, _WORDS)[0]
-            part.copy_(_hash(part_keys, scratch).view(torch.int16))
+        halves = torch.from_numpy(keys.reshape(-1).view(np.int32)).to(out.device).view(-1, 2)
+        scratch = out.view(torch.int32).view(2, -1, _WORDS)[0]
+        out.view(-1, PIXELS).copy_(_hash(halves, scratch).view(torch.int16))
         unit = scale / 65536
         out.mul_(unit[:, None]).add_((32768.5 * unit + shift)[:, None])
 

@@ -89,10 +89,10 @@ def collect(step: str, scale: str, family: str, model_type: str) -> None:
 
     step: "train" or "probe". A stage without cells at this scale leaves an empty folder.
     """
-    target = paths.GRID_OUTPUTS / scale / step / family / model_type
-    target.mkdir(parents=True, exist_ok=True)
+    folder = paths.GRID_OUTPUTS / scale / step / family / model_type
+    folder.mkdir(parents=True, exist_ok=True)
     cells = cells_of(scale, family, model_type)
-    if cells:
-        run_missing(cells)
+    run_missing(cells)
     for cell in cells:
-        hand_out(getattr(place_of(cell), step), target / cell.name)
+        place = place_of(cell)
+        hand_out(place.train if step == "train" else place.probe, paths.grid_cell(cell, step))

@@ -20,6 +20,10 @@ def run_stage(name: str) -> None:
         from slow_features.report.grid import write_grid_report
 
         write_grid_report(scale)
+    elif step == "track" and not rest:
+        from slow_features.grid.track import track
+
+        print(f"{track(scale)} runs written to MLflow")
     elif step in ("train", "probe") and len(rest) == 2:
         family, model_type = rest
         _check(name, family, list(grid["levels"]))
@@ -29,8 +33,8 @@ def run_stage(name: str) -> None:
         collect(step, scale, family, model_type)
     else:
         raise InputError(
-            f"stage {name!r}: allowed: data@SCALE, report@SCALE, train@SCALE-FAMILY-MODEL, "
-            "probe@SCALE-FAMILY-MODEL"
+            f"stage {name!r}: allowed: STEP@SCALE with step data, track or report, or "
+            "STEP@SCALE-FAMILY-MODEL with step train or probe"
         )
 
 

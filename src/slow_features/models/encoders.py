@@ -9,11 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slow_features.config.sections import ModelSection
+from slow_features.data.geometry import PIXELS
 from slow_features.errors import InputError
 from slow_features.models.batch_norm import BatchNorm2d
 from slow_features.models.mlp import layer_sizes, mlp
-
-IMAGE_SIZE = 28
 
 
 class ConvEncoder(nn.Module):
@@ -113,13 +112,13 @@ def resnet18(channels: int, width: int, embedding_size: int) -> nn.Module:
 
 def mlp_encoder(channels: int, width: int, embedding_size: int) -> nn.Module:
     """Build an MLP on the pixels with two hidden layers of 256w."""
-    pixels = channels * IMAGE_SIZE**2
+    pixels = channels * PIXELS
     return nn.Sequential(nn.Flatten(), *mlp([pixels, 256 * width, 256 * width, embedding_size]))
 
 
 def identity(channels: int, width: int, embedding_size: int) -> nn.Module:
     """Take the pixels themselves as the embedding; raises InputError if D is not their number."""
-    pixels = channels * IMAGE_SIZE**2
+    pixels = channels * PIXELS
     if embedding_size != pixels:
         raise InputError(
             f"embedding_size = {embedding_size}: with arch = identity and channels = {channels}, "

@@ -1,6 +1,6 @@
 """RSSM: a recurrent state space model that learns by reconstructing the frames.
 
-Paper, section 3 and appendix ("Reconstruction"), after Hafner et al. 2019. Here a *belief* is the
+The paper's "Reconstruction" (section 3), after Hafner et al. 2019. Here a *belief* is the
 deterministic part of the state, the one that is probed, and a *sample* the stochastic part.
 """
 

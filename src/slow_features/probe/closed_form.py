@@ -40,7 +40,7 @@ def fit_closed_form(batches: Iterable[States]) -> Probes:
 class NormalEquations:
     """The sums over states x [D] and locations y [K] that determine least squares, in float64.
 
-    gram: [D, D], the sum of x x'. moment: [D, K], the sum of x y', K = 2 * dots.
+    gram: [D, D], the sum of x x'. moment: [K, D], the sum of y x', K = 2 * dots.
     """
 
     gram: Tensor
@@ -51,7 +51,7 @@ class NormalEquations:
         """Sum over every step of every sequence of a batch."""
         x = as_float64(batch.states).flatten(0, 1)
         y = as_float64(batch.locations).flatten(0, 1).flatten(1)
-        return cls(x.T @ x, x.T @ y)
+        return cls(_gram(x), y.T @ x)
 
     def __add__(self, other: NormalEquations) -> NormalEquations:
         return NormalEquations(self.gram + other.gram, self.moment + other.moment)
@@ -59,7 +59,7 @@ class NormalEquations:
     def solve(self) -> tuple[Tensor, int]:
         """Return the least-squares weight of smallest norm, [K, D], and the rank of X'X.
 
-        With X'X = V diag(l) V' the weight is V diag(1/l) V' X'Y over the directions with
+        With X'X = V diag(l) V' the weight is Y'X V diag(1/l) V' over the directions with
         l > RCOND * max(l); the rank is their number. States that are 0 everywhere give 0 and 0.
         """
         if not (self.gram.isfinite().all() and self.moment.isfinite().all()):
@@ -67,10 +67,23 @@ class NormalEquations:
         eigenvalues, vectors = torch.linalg.eigh(self.gram)
         kept = eigenvalues > RCOND * eigenvalues[-1]
         basis = vectors[:, kept]
-        weight = (basis / eigenvalues[kept]) @ (basis.T @ self.moment)
-        return weight.T, int(kept.sum())
+        weight = (self.moment @ basis / eigenvalues[kept]) @ basis.T
+        return weight, int(kept.sum())
 
     def probe(self, sequences: int) -> LinearProbe:
         """Return the solution as a probe that was fitted on so many sequences."""
         weight, rank = self.solve()
         return LinearProbe(weight, "closed_form", sequences, rank)
+
+
+def _gram(x: Tensor) -> Tensor:
+    """Return X'X, [D, D], of rows x [N, D] in float64.
+
+    Exact: NumPy sees that both factors are one matrix and hands BLAS a symmetric product, which
+    computes one triangle and mirrors it: half of the multiplications. PyTorch computes both, so
+    it is left to the devices that NumPy cannot reach.
+    """
+    if x.device.type != "cpu":
+        return x.T @ x
+    rows = x.numpy()
+    return torch.from_numpy(rows.T @ rows)

@@ -1,1 +1,1 @@
-"""Figures, tables and pages."""
+"""Pages about finished results: figures, tables, HTML and Markdown. Nothing here computes a result."""

@@ -1,0 +1,80 @@
+"""Figures of numbers over time: loss terms over a training, errors over the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from slow_features.data.geometry import IMAGE_SIZE
+from slow_features.report.style import CENTRE_COLOUR, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLUMNS = 4
+_NOT_TERMS = ("step", "epoch")
+
+
+class Line(NamedTuple):
+    """Errors by frame: what they are, in px, and how to draw them."""
+
+    label: str
+    values: Sequence[float]
+    colour: str
+    style: str = "-"
+
+
+def loss_terms(curve: Sequence[Mapping[str, float]]) -> list[str]:
+    """Return the names of the losses in a curve, "loss" (the sum that is minimised) first."""
+    return [name for name in curve[0] if name not in _NOT_TERMS] if curve else []
+
+
+def draw_loss_curves(curve: Sequence[Mapping[str, float]], colour: str) -> Figure:
+    """Draw each loss term over the epochs in a panel of its own, since their sizes differ."""
+    terms = loss_terms(curve)
+    rows = -(-len(terms) // _COLUMNS)
+    columns = min(_COLUMNS, len(terms))
+    figure = new_figure(height=2.3 * rows, width=max(3.2, 2.25 * columns))
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[len(terms) :]:
+        axes.set_visible(False)
+    for axes, term in zip(grid, terms, strict=False):
+        axes.plot([row["epoch"] for row in curve], [row[term] for row in curve], color=colour)
+        axes.set_title("loss (weighted sum)" if term == "loss" else f"term: {term}")
+        axes.set_xlabel("epoch")
+        axes.margins(x=0.02)
+    return figure
+
+
+def draw_error_by_frame(lines: Sequence[Line], centre: Sequence[float]) -> Figure:
+    """Draw RMSE by time step, px on the left and the paper's unit square on the right."""
+    figure = new_figure(height=3.2)
+    axes = figure.subplots()
+    axes.plot(range(len(centre)), centre, color=CENTRE_COLOUR, linestyle=":", label="centre")
+    for line in lines:
+        frames = range(len(line.values))
+        axes.plot(
+            frames,
+            line.values,
+            color=line.colour,
+            linestyle=line.style,
+            marker="o",
+            markersize=3.5,
+            label=line.label,
+        )
+    axes.set_xlabel("frame (0 is seen, the others are predicted from the actions)")
+    axes.set_ylabel("RMSE, px")
+    axes.set_xticks(range(0, len(centre), 2))
+    axes.set_ylim(bottom=0)
+    unit_axis(axes)
+    axes.legend(loc="center left", bbox_to_anchor=(1.09, 0.5))
+    return figure
+
+
+def unit_axis(axes: Axes, label: str = "RMSE, unit square (px / 28)") -> None:
+    """Add the paper's unit on the right of an axis in px."""
+    right = axes.secondary_yaxis(
+        "right", functions=(lambda px: px / IMAGE_SIZE, lambda unit: unit * IMAGE_SIZE)
+    )
+    right.set_ylabel(label)

@@ -1,0 +1,106 @@
+"""Figures of frames: sample sequences, and true and decoded paths drawn over a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from slow_features.data.geometry import IMAGE_SIZE
+from slow_features.report.style import new_figure, without_frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_GAP = 2  # px between the frames of a strip
+_TILE = IMAGE_SIZE + _GAP
+_STEP = 2  # a strip shows every second frame: large enough to see the dot
+_TRUE, _DECODED = "#00B7FF", "#FF5CA8"  # readable on grey noise, told apart with any vision
+_DOT_STYLES = ("-", "--", ":")  # action, random, stationary dot
+
+
+class Strip(NamedTuple):
+    """One sequence to show: its label and its frames [T, C, 28, 28], any range of grey."""
+
+    label: str
+    frames: np.ndarray
+
+
+class PathPanel(NamedTuple):
+    """One sequence with its paths: frame [C, 28, 28]; true, decoded [T, dots, 2] in px."""
+
+    title: str
+    frame: np.ndarray
+    true: np.ndarray
+    decoded: np.ndarray
+
+
+def draw_strips(strips: Sequence[Strip]) -> Figure:
+    """Draw sequences as rows of frames from left to right; each row has its own range of grey."""
+    figure = new_figure(height=0.2 + 0.86 * len(strips))
+    for axes, strip in zip(figure.subplots(len(strips), squeeze=False)[:, 0], strips, strict=True):
+        shown = np.arange(0, len(strip.frames), _STEP)
+        _show(axes, _side_by_side(strip.frames[shown]), strip.frames.max())
+        axes.set_ylabel(strip.label, rotation=0, ha="right", va="center", fontsize=8)
+        if axes.get_subplotspec().is_first_row():
+            axes.set_xticks(_TILE * np.arange(len(shown)) + IMAGE_SIZE / 2, shown, fontsize=8)
+            axes.tick_params(length=0, labeltop=True, labelbottom=False, pad=1)
+    return figure
+
+
+def _show(axes: Axes, image: np.ndarray, brightest: float) -> None:
+    """Show an image [height, width, C], grey or red-green-blue, 0 black."""
+    without_frame(axes)
+    axes.imshow(
+        np.clip(image / max(brightest, 1e-9), 0, 1),
+        cmap="gray",
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+    )
+
+
+def _side_by_side(frames: np.ndarray) -> np.ndarray:
+    """Lay frames [K, C, 28, 28] beside each other, white between: [28, K * 30 - 2, C]."""
+    white = frames.max()
+    padded = np.pad(frames, [(0, 0)] * 3 + [(0, _GAP)], constant_values=white)
+    return padded.transpose(2, 0, 3, 1).reshape(IMAGE_SIZE, -1, frames.shape[1])[:, :-_GAP]
+
+
+def draw_paths(panels: Sequence[PathPanel], columns: int = 4) -> Figure:
+    """Draw true and decoded paths over the first frame, the only one that the rollout sees."""
+    rows = -(-len(panels) // columns)
+    figure = new_figure(height=0.35 + 2.45 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    for axes, panel in zip(grid, panels, strict=False):
+        _show(axes, panel.frame.transpose(1, 2, 0), panel.frame.max())
+        axes.set_title(panel.title, fontsize=8.5)
+        _draw_path(axes, panel.true, _TRUE, "true path", "o")
+        _draw_path(axes, panel.decoded, _DECODED, "decoded from the states", "X")
+        axes.set(xlim=(-0.5, IMAGE_SIZE - 0.5), ylim=(IMAGE_SIZE - 0.5, -0.5))
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=8.5)
+    return figure
+
+
+def _draw_path(axes: Axes, path: np.ndarray, colour: str, label: str, marker: str) -> None:
+    """Draw a path [T, dots, 2] with a marker at frame 0; each dot has its own kind of line."""
+    from matplotlib.patheffects import withStroke
+
+    outline = [withStroke(linewidth=3, foreground="black", alpha=0.6)]
+    for dot in range(path.shape[1]):
+        axes.plot(
+            *path[:, dot].T,
+            color=colour,
+            linestyle=_DOT_STYLES[dot],
+            linewidth=1.5,
+            marker=marker,
+            markevery=[0],
+            markersize=6,
+            label=label if dot == 0 else None,
+            path_effects=outline,
+        )

@@ -1,0 +1,52 @@
+"""Frames to look at: sequences of the evaluation split, as a model sees them and without noise."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from slow_features.config.schema import Experiment
+from slow_features.data.counters import split_key
+from slow_features.data.frames import FrameMaker
+from slow_features.data.noise import NoiseSetting
+from slow_features.data.statistics import PixelStatistics
+from slow_features.data.store import StoredDataset
+from slow_features.data.stream import EVALUATION_BATCH, BatchStream
+from slow_features.probe.measure import EXAMPLES
+
+
+class Samples(NamedTuple):
+    """The first sequences of the evaluation split, in grey values that are not normalised.
+
+    seen: [n, T, C, 28, 28] with noise. clean: the same without. locations: [n, T, dots, 2], px.
+    """
+
+    seen: np.ndarray
+    clean: np.ndarray
+    locations: np.ndarray
+
+
+def evaluation_samples(
+    config: Experiment, dataset: StoredDataset, count: int = EXAMPLES
+) -> Samples:
+    """Draw the sequences that the evaluation kept the paths of, the same frames to the bit.
+
+    The noise of a frame is scaled by the largest pixel of its batch, so the whole batch of the
+    evaluation is drawn and its first `count` sequences are kept.
+    Raises InputError when the data set was not written for the noise of the settings.
+    """
+    noise, channels = NoiseSetting.from_config(config), config.model.channels
+    size = min(EVALUATION_BATCH, config.val_dataset_size)
+    stream = BatchStream(
+        dataset, "evaluation", noise, size, channels=channels, normalize=False, sequences=size
+    )
+    batch = stream.batch(0)
+    locations = batch.locations[:count].numpy()
+    clean = FrameMaker(
+        split_key("evaluation", config.seed),
+        NoiseSetting(),
+        config.dataset_dot_std,
+        PixelStatistics.identity(channels),
+    )
+    return Samples(batch.states[:count].numpy(), clean.frames(locations, 0).numpy(), locations)

@@ -1,0 +1,134 @@
+"""How every figure looks: one colour per method, one size, the same bytes for the same input."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slow_features.files import atomic_file
+from slow_features.models.registry import MODELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 9.0  # inches, the width of a page; at the page's 60 rem a point is about 1.5 px
+CENTRE_COLOUR = "#222222"
+GRID_COLOUR = "#dddddd"
+_PNG_DPI = 130
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID_COLOUR,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+    "legend.frameon": False,
+    "svg.fonttype": "path",  # text as outlines: looks the same without the font
+    "svg.hashsalt": "slow-features",  # else the ids in an SVG are random
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a model type is drawn and named."""
+
+    label: str
+    colour: str
+    marker: str
+
+
+# Colours of Okabe and Ito, told apart with any colour vision; markers say the same in grey.
+_KNOWN = {
+    "VICReg": Method("VICReg", "#0072B2", "o"),
+    "SimCLR": Method("SimCLR", "#E69F00", "s"),
+    "RSSM": Method("Reconstruction (RSSM)", "#D55E00", "D"),
+    "IDM": Method("Inverse dynamics (IDM)", "#009E73", "^"),
+    "Supervised": Method("Supervised", "#CC79A7", "v"),
+    "Random": Method("Random features", "#7F7F7F", "X"),
+}
+_SPARE = Method("", "#56B4E9", "P")  # for a model type that a user has added
+
+
+def method(model_type: str) -> Method:
+    """Return how a model type is drawn; one that is not the paper's gets the spare colour."""
+    return _KNOWN.get(model_type, Method(model_type, _SPARE.colour, _SPARE.marker))
+
+
+def methods() -> dict[str, Method]:
+    """Return all model types of the registry in its order."""
+    return {name: method(name) for name in MODELS}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Give every figure that is made and saved inside this block the project's look."""
+    import matplotlib
+
+    with matplotlib.rc_context(_SETTINGS):
+        yield
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """Return an empty figure, sizes in inches, whose parts are laid out without overlap."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def without_frame(axes: Axes) -> None:
+    """Take ticks, grid and borders away: for pictures, which need no axes."""
+    axes.set(xticks=[], yticks=[])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure on disk as PNG and SVG. title and caption stand beside it, as plain text."""
+
+    folder: Path
+    name: str
+    title: str
+    caption: str
+
+    @property
+    def png(self) -> str:
+        """File name of the PNG."""
+        return f"{self.name}.png"
+
+    @property
+    def svg(self) -> str:
+        """File name of the SVG."""
+        return f"{self.name}.svg"
+
+    @property
+    def inline(self) -> str:
+        """The SVG as a data URI: a page that holds it needs no other file."""
+        return _data_uri(self.folder / self.svg)
+
+
+@cache
+def _data_uri(file: Path) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(file.read_bytes()).decode()
+
+
+def save(figure: Figure, folder: Path, name: str, title: str, caption: str) -> Picture:
+    """Write a figure as PNG and SVG without dates or versions inside."""
+    for suffix, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
+        with atomic_file(folder / f"{name}.{suffix}") as partial:
+            figure.savefig(partial, dpi=_PNG_DPI, metadata=metadata)
+    return Picture(folder, name, title, caption)

@@ -1,0 +1,230 @@
+"""Training: the same bytes twice, after any kill, and a clear end when the numbers go wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from slow_features import paths
+from slow_features.config.load import load_config
+from slow_features.data.noise import NoiseSetting
+from slow_features.data.store import open_dataset
+from slow_features.errors import InputError, InterruptError, TrainingError
+from slow_features.experiment import dataset_spec, write_dataset
+from slow_features.models.registry import MODELS
+from slow_features.training import loop
+from slow_features.training import train as training
+from slow_features.training.curve import Progress, Window
+from slow_features.training.identity import identity
+from slow_features.training.machine import choose_device
+from slow_features.training.session import build_model, start_session
+from slow_features.weights import FORMAT, load_weights, read_tensors
+
+SMALL = [
+    "dataset_noise=1.5", "dataset_batch_size=16", "dataset_size=64", "val_dataset_size=32",
+    "probing_cfg.sequences=64", "threads=1", "n_steps=5", "val_n_steps=5",
+]  # fmt: skip
+STAGES = Path(__file__).parents[1] / "stages"
+FILES = ("model.safetensors", "curves.csv", "train.json")
+
+
+def small_config(model_type="VICReg", *values):
+    section = model_type.lower()
+    sizes = ["embedding_size=16", "backbone_width_factor=1", "epochs=3"]
+    own = [f"{section}.{size}" for size in sizes]
+    return load_config([], [*SMALL, f"model_type={model_type}", *own, *values]).config
+
+
+@pytest.fixture
+def make_data(tmp_path):
+    def make(config):
+        folder = tmp_path / "data"
+        noise = NoiseSetting.from_config(config)
+        write_dataset(dataset_spec(config), [noise], folder, config.model.channels)
+        return open_dataset(folder)
+
+    return make
+
+
+def contents(folder):
+    return [(folder / name).read_bytes() for name in FILES]
+
+
+@pytest.mark.parametrize("model_type", MODELS)
+def test_same_settings_twice_give_the_same_bytes(model_type, tmp_root, make_data):
+    config = small_config(model_type)
+    data = make_data(config)
+    for name in ("a", "b"):
+        training.train(config, data, tmp_root / name, log=False)
+    assert contents(tmp_root / "a") == contents(tmp_root / "b")
+
+
+@pytest.mark.parametrize("values", [["dataset_type=Multiple", "vicreg.channels=3"], []])
+def test_another_seed_gives_other_weights(values, tmp_root, make_data):
+    for seed in (1, 2):
+        config = small_config("VICReg", f"seed={seed}", *values)
+        training.train(config, make_data(config), tmp_root / str(seed), log=False)
+    assert contents(tmp_root / "1")[0] != contents(tmp_root / "2")[0]
+
+
+@pytest.mark.parametrize("model_type", [name for name in MODELS if name != "Random"])
+@pytest.mark.parametrize("stop_after", [1, 6])
+def test_stopped_and_resumed_gives_the_same_bytes(
+    model_type, stop_after, tmp_root, make_data, monkeypatch
+):
+    """A stop request at any step leaves a checkpoint from which the same bytes follow."""
+    config = small_config(model_type)
+    data = make_data(config)
+    training.train(config, data, tmp_root / "whole", log=False)
+
+    step = loop.train_step
+
+    def stopping_step(session, number):
+        if number + 1 == stop_after:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(session, number)
+
+    monkeypatch.setattr(loop, "train_step", stopping_step)
+    with pytest.raises(InterruptError) as error:
+        training.train(config, data, tmp_root / "resumed", log=False)
+    assert error.value.exit_code == 128 + signal.SIGTERM
+    assert not (tmp_root / "resumed").exists()
+    monkeypatch.setattr(loop, "train_step", step)
+    training.train(config, data, tmp_root / "resumed", log=False)
+    assert contents(tmp_root / "whole") == contents(tmp_root / "resumed")
+    assert not (paths.checkpoints() / identity(config, data)).exists()
+
+
+def test_a_killed_process_is_resumed_to_the_same_bytes(tmp_root):
+    """SIGKILL in the middle of a real run of stages/train.py, then the same command again."""
+    values = [*SMALL, "dataset_size=160", "vicreg.embedding_size=16", "vicreg.epochs=30"]
+    stage = [sys.executable, str(STAGES / "train.py"), "--no-probe", "--configs"]
+    (tmp_root / "empty.yaml").write_text("seed: 1\n")
+    command = [*stage, str(tmp_root / "empty.yaml"), "--values", *values]
+    environment = os.environ | {"DVC_ROOT": str(tmp_root)}
+
+    def start(output):
+        return subprocess.Popen(
+            [*command, f"output_path={tmp_root / output}"], env=environment, cwd=tmp_root,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    assert start("whole").wait() == 0
+    victim = start("killed")
+    deadline = time.monotonic() + 60
+    while not list(paths.checkpoints().glob("*/checkpoint.safetensors")):
+        assert victim.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+    victim.kill()
+    victim.wait()
+    again = start("killed")
+    _, errors = again.communicate()
+    assert again.returncode == 0
+    assert "going on from step" in errors
+    assert contents(tmp_root / "whole" / "train") == contents(tmp_root / "killed" / "train")
+
+
+def test_loss_that_is_not_finite_is_named_and_the_checkpoint_kept(tmp_root, make_data, monkeypatch):
+    config = small_config()
+    data = make_data(config)
+    step = loop.train_step
+
+    def exploding(session, number):
+        losses = step(session, number)
+        return losses | {"loss": losses["loss"] * float("nan")} if number == 6 else losses
+
+    monkeypatch.setattr(loop, "train_step", exploding)
+    with pytest.raises(TrainingError, match="loss is nan at step 7"):
+        training.train(config, data, tmp_root / "x", log=False)
+    kept = paths.checkpoints() / identity(config, data) / "checkpoint.safetensors"
+    assert read_tensors(kept, "slow-features checkpoint 1").description["progress"]["step"] == 4
+    assert not (tmp_root / "x").exists()
+
+
+def test_weights_that_are_not_finite_do_not_replace_a_checkpoint(tmp_root, make_data, monkeypatch):
+    config = small_config()
+    data = make_data(config)
+    step = loop.train_step
+
+    def exploding(session, number):
+        losses = step(session, number)
+        if number == 7:  # the last step before the second checkpoint
+            next(session.model.parameters()).data.fill_(float("inf"))
+        return losses
+
+    monkeypatch.setattr(loop, "train_step", exploding)
+    with pytest.raises(TrainingError, match="not finite after step 8"):
+        training.train(config, data, tmp_root / "x", log=False)
+    kept = paths.checkpoints() / identity(config, data) / "checkpoint.safetensors"
+    assert read_tensors(kept, "slow-features checkpoint 1").description["progress"]["step"] == 4
+
+
+def test_identity_changes_with_what_decides_the_weights_and_with_nothing_else(make_data):
+    config = small_config()
+    data = make_data(config)
+    same = ["run_name=x", "output_path=y", "wandb=true", "probing_cfg.lr=0.5", "simclr.epochs=9"]
+    other = ["seed=3", "vicreg.base_lr=0.7", "dataset_normalize=false", "threads=2"]
+    name = identity(config, data)
+    assert all(identity(small_config("VICReg", value), data) == name for value in same)
+    assert all(identity(small_config("VICReg", value), data) != name for value in other)
+
+
+def test_curve_survives_a_checkpoint_in_the_middle_of_a_window():
+    """Rows are means over windows; a window that a stop cuts goes on after the resume."""
+    values = [0.1, 0.2, 0.7, 1e-8]
+    whole, first = Window(), Window()
+    for value in values:
+        whole.add({"loss": torch.tensor(value)})
+    for value in values[:2]:
+        first.add({"loss": torch.tensor(value)})
+    resumed = Progress.from_dict(Progress(step=2, window=first).as_dict())
+    for value in values[2:]:
+        resumed.window.add({"loss": torch.tensor(value)})
+    assert resumed.window.close(4, 1.0) == whole.close(4, 1.0)
+
+
+def test_weights_of_another_model_and_pickles_are_refused(tmp_root, make_data, tmp_path):
+    config = small_config()
+    training.train(config, make_data(config), tmp_root / "a", log=False)
+    file = tmp_root / "a" / "model.safetensors"
+    other = small_config("VICReg", "vicreg.embedding_size=8")
+    with pytest.raises(InputError, match="the model of this configuration has"):
+        load_weights(file, build_model(other, torch.device("cpu")))
+    pickled = tmp_path / "evil.safetensors"
+    torch.save({"a": torch.zeros(2)}, pickled)
+    truncated = tmp_path / "cut.safetensors"
+    truncated.write_bytes(file.read_bytes()[:-100])
+    for bad in (pickled, truncated, tmp_path / "none.safetensors"):
+        with pytest.raises(InputError, match=bad.name):
+            load_weights(bad, build_model(config, torch.device("cpu")))
+
+
+def test_weights_carry_where_they_come_from(tmp_root, make_data):
+    config = small_config()
+    data = make_data(config)
+    training.train(config, data, tmp_root / "a", log=False)
+    description = read_tensors(tmp_root / "a" / "model.safetensors", FORMAT).description
+    assert description["settings"]["vicreg"]["embedding_size"] == 16
+    assert description["data_checksum"] == data.checksum_for(NoiseSetting.from_config(config))
+    assert "git_revision" in description
+
+
+def test_a_trained_model_moved_and_a_fresh_one_did_not(make_data):
+    session = start_session(small_config(), make_data(small_config()))
+    initial = build_model(session.config, session.device)
+    assert set(training.weights_moved(initial, initial).values()) == {0.0}
+    loop.train_step(session, 5)
+    moved = training.weights_moved(session.model, initial)
+    assert moved.keys() == {"encoder", "predictor"} and min(moved.values()) > 0
+    assert isinstance(session.model, nn.Module)
+
+
+def test_no_such_device_is_named():
+    with pytest.raises(Exception, match="device = cuda: not on this machine"):
+        choose_device("cuda") if not torch.cuda.is_available() else pytest.skip("there is CUDA")
