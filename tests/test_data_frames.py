@@ -76,6 +76,14 @@ def test_the_first_frames_alone_are_those_of_the_batch_to_the_bit(noise, dots, c
         assert torch.equal(frames.frames(locations, 0, count), whole[:, :count])
 
 
+@pytest.mark.parametrize("noise", [*SETTINGS, IMAGES], ids=lambda noise: noise.key)
+def test_frames_are_the_same_however_many_are_finished_together(noise, monkeypatch):
+    locations = locations_of(3)
+    whole = maker(noise, 3).frames(locations, 0)
+    monkeypatch.setattr("slow_features.data.frames._IMAGES_AT_ONCE", 1)
+    assert torch.equal(maker(noise, 3).frames(locations, 0), whole)
+
+
 def background(noise, channels=1):
     """Noise alone, divided by m: frames minus clean frames, of three sequences."""
     locations = locations_of(channels)

@@ -117,10 +117,6 @@ def test_a_frame_is_the_same_however_many_are_drawn_with_it(first, frame, other)
     assert torch.equal(alone[0, 0], among[0, 1])
 
 
-def test_more_frames_than_are_hashed_at_once_are_the_same_frames():
-    assert torch.equal(draw(range(1200))[1100:], draw(range(1100, 1200)))
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_draws_the_same_bits():
     keys = frame_keys(KEY, np.arange(100), range(17), 1).reshape(-1, 1)

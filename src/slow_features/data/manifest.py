@@ -18,7 +18,7 @@ from slow_features.files import sha256_file
 
 FORMAT = 1  # to be raised when the same files would give other frames, or their layout changes
 MANIFEST = "manifest.json"
-REMEDY = "write the data set again: dvc repro generate"
+REMEDY = "write the data set again: python stages/generate.py --folder FOLDER, or dvc repro"
 
 
 @dataclass(frozen=True)
