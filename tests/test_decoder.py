@@ -51,7 +51,7 @@ def test_layer_equals_upsampling_and_convolving(layer_class, factor, channels, h
 
 
 def test_transposed_kernel_in_one_dimension():
-    """The docstring's example: (w2, w1 + w2, w0 + w1, w0) for factor 2, here times rows (0, 1, 0)."""
+    """The docstring's example, (w2, w1 + w2, w0 + w1, w0), as the columns of a 2-D kernel."""
     weight = torch.tensor([[0.0, 0, 0], [1, 10, 100], [0, 0, 0]])[None, None]
     row = torch.tensor([100.0, 110, 11, 1])
     expected = torch.outer(torch.tensor([0.0, 1, 1, 0]), row)

@@ -1,7 +1,5 @@
 """Claim: LARS does what its definition says, for every layer at once and after a resume."""
 
-import math
-
 import pytest
 import torch
 from torch import nn
@@ -114,4 +112,3 @@ def test_resume_from_the_state_dict_is_exact():
             optimizer.step()
     for p, q in zip(whole.parameters(), first.parameters(), strict=True):
         assert torch.equal(p, q)
-    assert math.isfinite(sum(p.sum().item() for p in whole.parameters()))

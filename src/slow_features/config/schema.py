@@ -54,7 +54,7 @@ class ExperimentBase(Section):
         2, "CPU threads of a training; part of the result's identity to the last bit (ours)"
     )
     precision: Literal["auto", "float32", "bfloat16"] = setting(
-        "float32", "arithmetic of the encoder; auto: bfloat16 where the CPU has it (ours)"
+        "float32", "arithmetic of convolutions; auto: bfloat16 where the processor has it (ours)"
     )
     output_path: str = setting("runs/experiment", "folder that a training writes", min_length=1)
     load_checkpoint_path: str | None = setting(
@@ -112,8 +112,17 @@ def _conflicts(config: ExperimentBase) -> list[str]:
             f"{section}.rnn_burnin = {config.model.rnn_burnin}: allowed: less than "
             f"n_steps = {config.n_steps} and val_n_steps = {config.val_n_steps}"
         )
-    if config.model.predictor == "id" and config.model_type == "RSSM":
-        problems.append("rssm.predictor = id: the RSSM brings its own; allowed: rnn")
+    if config.model_type == "RSSM" and (config.rssm.predictor, config.rssm.rnn_layers) != (
+        "rnn",
+        1,
+    ):
+        key, allowed = ("predictor", "rnn") if config.rssm.predictor != "rnn" else ("rnn_layers", 1)
+        value = getattr(config.rssm, key)
+        problems.append(f"rssm.{key} = {value}: the RSSM brings its own; allowed: {allowed}")
+    if config.model_type == "VICReg" and not any(
+        value for key, value in config.vicreg if key.endswith("_coeff")
+    ):
+        problems.append("vicreg.sim_coeff = 0.0: every coefficient is 0; allowed: one above 0")
     finetunes = config.probing_cfg.full_finetune  # published form of Supervised: nothing is loaded
     if config.eval_only and not (config.load_checkpoint_path or finetunes):
         problems.append(

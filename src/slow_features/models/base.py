@@ -44,15 +44,18 @@ class WorldModel(nn.Module):
         self.dots = dots
         self.autocast_dtype: torch.dtype | None = None  # set by config key `precision`
 
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Return the context that convolutions compute in, as the setting `precision` says."""
+        return torch.autocast(
+            device.type, self.autocast_dtype, enabled=self.autocast_dtype is not None
+        )
+
     def encode(self, frames: Tensor) -> Tensor:
-        """Encode frames [..., C, H, W] into float32 embeddings [..., D]."""
-        leading = frames.shape[:-3]
+        """Encode frames [..., C, H, W] into embeddings [..., D] of the frames' own type."""
         flat = frames.reshape(-1, *frames.shape[-3:])
-        with torch.autocast(
-            frames.device.type, self.autocast_dtype, enabled=self.autocast_dtype is not None
-        ):
+        with self.autocast(frames.device):
             embeddings = self.encoder(flat)
-        return embeddings.float().reshape(*leading, -1)
+        return embeddings.to(frames.dtype).reshape(*frames.shape[:-3], -1)
 
     def losses(self, batch: TimeMajorBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the loss terms of a batch by name; "loss" is the one that is minimised.

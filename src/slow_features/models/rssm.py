@@ -62,10 +62,10 @@ class RSSM(WorldModel):
         encodings = self.encode(batch.states)  # [T, B, D]
         noise = _standard_normal((2, *encodings.shape), encodings, generator)
         noise[1, 0] = noise[0, 0]  # frame 0's one sample
-        with self._autocast(encodings.device.type):
+        with self.autocast(encodings.device):
             _, samples = self._unroll(encodings.detach(), batch.actions, noise[1])
         beliefs = self._beliefs(encodings[0], samples, batch.actions)
-        with self._autocast(encodings.device.type):
+        with self.autocast(encodings.device):
             prior = self._prior(beliefs)
             posterior = self._posterior(encodings[1:], beliefs[1:])
             states = torch.cat([prior.draw(noise[0]), beliefs], dim=-1)
@@ -141,9 +141,6 @@ class RSSM(WorldModel):
     @property
     def _min_scale(self) -> float:
         return self.section.min_var if self.training else 0.0
-
-    def _autocast(self, device: str) -> torch.autocast:
-        return torch.autocast(device, self.autocast_dtype, enabled=self.autocast_dtype is not None)
 
 
 def _standard_normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator) -> Tensor:
