@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ def measure(batches: Iterable[Tensor]) -> PixelStatistics:
     means (law of total variance), so one pass is enough and nothing large is subtracted. Six
     digits are kept: sums in another order, on another machine, then give the same data set.
     """
+    import torch
+
     measured = [torch.var_mean(frames, dim=(0, 1, 3, 4), correction=0) for frames in batches]
     variances = torch.stack([variance for variance, _ in measured]).double()
     means = torch.stack([mean for _, mean in measured]).double()

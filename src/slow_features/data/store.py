@@ -15,13 +15,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from slow_features.data.arrays import ArrayWriter, map_array
 from slow_features.data.counters import SPLITS, Split, split_key
-from slow_features.data.frames import FrameMaker
 from slow_features.data.geometry import bounds
 from slow_features.data.images import ImageBanks, bank_of, load_images
 from slow_features.data.manifest import FORMAT, MANIFEST, REMEDY, DatasetSpec, Manifest, records
@@ -30,6 +29,11 @@ from slow_features.data.statistics import PixelStatistics, measure
 from slow_features.data.trajectories import BLOCK, roll_out, sample
 from slow_features.errors import InputError
 from slow_features.files import atomic_folder
+
+if TYPE_CHECKING:  # torch is loaded where frames are made: to find a finished cell takes none
+    import torch
+
+    from slow_features.data.frames import FrameMaker
 
 STATISTICS = "statistics.json"
 _STATISTICS_BATCHES, _STATISTICS_BATCH = 100, 64  # as published: 100 batches
@@ -150,6 +154,8 @@ class StoredDataset:
 
         Raises InputError when the data set was not written for this noise.
         """
+        from slow_features.data.frames import FrameMaker
+
         statistics = self.statistics(noise)
         if not normalize:
             statistics = PixelStatistics.identity(self.channels)
@@ -211,6 +217,8 @@ def _statistics(
 
     A smaller split gives as many whole batches as it has.
     """
+    from slow_features.data.frames import FrameMaker
+
     bank = banks.train if banks and noise.structured else None
     key, raw = split_key("train", spec.seed), PixelStatistics.identity(channels)
     maker = FrameMaker(key, noise, spec.dot_std, raw, bank=bank)
