@@ -11,7 +11,7 @@ import yaml
 from slow_features.config.load import read_yaml, validate
 from slow_features.config.schema import Experiment
 from slow_features.errors import InputError
-from slow_features.models.registry import MODELS, section_name
+from slow_features.models.registry import section_name
 
 GRIDS_FILE = Path("grids.yaml")
 CONFIGS_FOLDER = Path("reproduce_configs")
@@ -49,12 +49,22 @@ class Cell:
 
 
 def load_grid(scale: str, file: Path = GRIDS_FILE) -> dict[str, Any]:
-    """Return the definition of a scale. Raises InputError when there is no such scale."""
+    """Return the definition of a scale, with the model types of the grid.
+
+    Raises InputError when there is no such scale, or it has a noise family that DVC does not know.
+    """
     grids = read_yaml(file, max_depth=4)
     scales = [name for name, value in grids.items() if isinstance(value, dict)]
     if scale not in scales:
         raise InputError(f"scale = {scale!r}: allowed: {', '.join(scales)} ({file})")
-    return grids[scale]
+    unknown = [
+        f for f, levels in grids[scale]["levels"].items() if levels and f not in grids["families"]
+    ]
+    if unknown:
+        raise InputError(
+            f"{file}: {scale}.levels.{unknown[0]}: allowed: {', '.join(grids['families'])}"
+        )
+    return grids[scale] | {"models": grids["models"]}
 
 
 def cells_of(scale: str, family: str | None = None, model_type: str | None = None) -> list[Cell]:
@@ -73,7 +83,7 @@ def _combinations(grid: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     found = []
     for family, levels in grid["levels"].items():
         for alpha in levels:
-            found += [(family, alpha, model, "published") for model in MODELS]
+            found += [(family, alpha, model, "published") for model in grid["models"]]
             for variant, where in grid["variants"].items():
                 tuned_here = family == TUNED_FAMILY and alpha == where["tuned_at"]
                 if family in where["families"] and not tuned_here:

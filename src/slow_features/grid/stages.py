@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from slow_features.errors import InputError
 from slow_features.grid.cells import load_grid
-from slow_features.models.registry import MODELS
 
 
 def run_stage(name: str) -> None:
@@ -27,7 +26,7 @@ def run_stage(name: str) -> None:
     elif step in ("train", "probe") and len(rest) == 2:
         family, model_type = rest
         _check(name, family, list(grid["levels"]))
-        _check(name, model_type, list(MODELS))
+        _check(name, model_type, grid["models"])
         from slow_features.grid.run import collect
 
         collect(step, scale, family, model_type)

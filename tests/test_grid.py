@@ -1,0 +1,129 @@
+"""The grid: its cells are those of the paper, each with the settings of its file and named changes."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slow_features.config.authors_layout import authors_settings, published_rows
+from slow_features.config.load import load_config, validate
+from slow_features.config.published import recognise
+from slow_features.errors import InputError
+from slow_features.grid import write_configs
+from slow_features.grid.cells import cells_of, config_file, load_grid
+from slow_features.grid.pool import Job, failure_lines, run_jobs
+from slow_features.grid.run import find_cell
+from slow_features.grid.stages import run_stage
+
+SCALES = ("quick", "standard", "paper")
+
+
+@pytest.mark.parametrize("row", published_rows(), ids=lambda row: row["file"])
+def test_a_published_file_says_what_its_row_says(row):
+    """Each of the 144 files loads to the settings that the authors' layout describes."""
+    expected, _ = recognise(validate(authors_settings(row)))
+    assert load_config([Path("reproduce_configs") / row["file"]]).config == expected
+
+
+def test_files_are_the_ones_that_the_table_writes():
+    for row in published_rows():
+        file = Path("reproduce_configs") / row["file"]
+        assert file.read_text() == write_configs.config_text(row), file
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_cells_have_places_of_their_own(scale):
+    cells = cells_of(scale)
+    assert max(Counter(cell.path for cell in cells).values()) == 1
+    assert {cell.scale for cell in cells} == {scale}
+
+
+def test_the_paper_scale_is_the_published_grid():
+    """Every published cell is there, unchanged but for seed and threads, with three seeds."""
+    cells = {cell.path: cell for cell in cells_of("paper")}
+    found = 0
+    for row in published_rows():
+        method = {"vicreg": "VICReg", "simclr": "SimCLR", "idm": "IDM", "rssm": "RSSM"}
+        model = method.get(row["method"], "Supervised")
+        for seed in (1, 2, 3):
+            name = f"alpha{row['alpha']}-published-seed{seed}"
+            cell = cells.get(Path("paper", row["noise"], model, name))
+            if cell is None:
+                assert float(row["alpha"]) > 3 or row["alpha"] in ("0.25", "0.75", "1.25")
+                continue
+            found += 1
+            own = {"seed": seed, "threads": 1}
+            one_dot = "Multiple" not in row["dataset_type"]
+            if one_dot:
+                file = load_config([cell.source]).config
+                assert cell.config == file.model_copy(update=own), cell.path
+                assert cell.changes == ()
+    assert found > 380
+
+
+def test_short_scales_name_every_change():
+    for cell in cells_of("quick"):
+        config = load_config([cell.source]).config
+        if cell.config.model.epochs != config.model.epochs:
+            assert (
+                f"epochs {cell.config.model.epochs} instead of {config.model.epochs}"
+                in cell.changes
+            )
+
+
+def test_a_smaller_batch_keeps_the_rate_per_step():
+    cell = find_cell("quick/changing_uniform/SimCLR/alpha1.5-published-seed1")
+    published = load_config([cell.source]).config
+    rate = cell.config.simclr.base_lr * cell.config.batch_size
+    assert rate == pytest.approx(published.simclr.base_lr * published.batch_size)
+    assert cell.config.batch_size < published.batch_size
+
+
+def test_the_control_has_the_noise_of_its_cell_and_the_rate_of_the_other():
+    cell = find_cell("quick/fixed_uniform/VICReg/alpha1.25-control-seed1")
+    tuned = load_config([config_file("changing_uniform", "1.5", "VICReg")]).config
+    assert (cell.config.dataset_noise, cell.config.dataset_static_noise) == (0.0, 1.25)
+    assert cell.config.vicreg.base_lr == tuned.vicreg.base_lr
+    assert cell.config.vicreg.sim_coeff == tuned.vicreg.sim_coeff
+
+
+def test_unknown_names_are_refused():
+    for name in (
+        "train@quick",
+        "data@nope",
+        "train@quick-nope-VICReg",
+        "x",
+        "probe@quick-three_dots-X",
+    ):
+        with pytest.raises(InputError, match="allowed"):
+            run_stage(name)
+    with pytest.raises(Exception, match="no such cell"):
+        find_cell("quick/a/b/c")
+
+
+def test_levels_of_a_family_that_dvc_does_not_know_are_refused(tmp_path):
+    grids = yaml.safe_load(Path("grids.yaml").read_text())
+    grids["families"].remove("fixed_uniform")
+    file = tmp_path / "grids.yaml"
+    file.write_text(yaml.safe_dump(grids))
+    with pytest.raises(InputError, match=r"quick\.levels\.fixed_uniform"):
+        load_grid("quick", file)
+
+
+def test_a_failing_job_neither_stops_nor_hides_the_others(tmp_path):
+    def job(name, code):
+        return Job(name, [sys.executable, "-c", code], tmp_path / f"{name}.log")
+
+    bad = job("bad", "print('what went wrong'); raise SystemExit(3)")
+    killed = job("killed", "import os; os.kill(os.getpid(), 9)")
+    good = [job(f"good{i}", "print('fine')") for i in range(3)]
+    seen = []
+    state = run_jobs([bad, killed, *good], 2, lambda s: seen.append(len(s.running)))
+    assert {j.name for j in state.done} == {"good0", "good1", "good2"}
+    assert max(seen) == 2
+    assert sorted(failure_lines(state)) == [
+        "bad: exit 3: what went wrong",
+        "killed: exit -9: no output",
+    ]

@@ -1,0 +1,144 @@
+"""The DVC pipeline for real, in a clone of its own with tiny settings."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+COPIED = (
+    ".dvcignore", ".gitignore", "dvc.yaml", "grids.yaml", "params.yaml",
+    "reproduce_configs", "src", "stages", ".dvc/config",
+)  # fmt: skip
+EXPERIMENT = "experiment-report"
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A git repository with this checkout's files, tiny sizes and nothing computed."""
+    folder = tmp_path_factory.mktemp("clone") / "slow-features"
+    for name in COPIED:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(
+                source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+            )
+        else:
+            shutil.copy(source, target)
+    shrink_params(folder / "params.yaml")
+    shrink_grid(folder / "grids.yaml")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
+        git(folder, *command)
+    return folder
+
+
+def shrink_params(file):
+    text = file.read_text()
+    for old, new in {
+        "dataset_size: 10000": "dataset_size: 64",
+        "dataset_batch_size: 64": "dataset_batch_size: 16",
+        "sequences: 10000": "sequences: 64",
+        "epochs: 2\n": "epochs: 1\n",
+        "embedding_size: 512": "embedding_size: 16",
+        "backbone_width_factor: 2": "backbone_width_factor: 1",
+        "threads: 2": "threads: 1",
+    }.items():
+        assert old in text, old
+        text = text.replace(old, new)
+    file.write_text(text)
+
+
+def shrink_grid(file):
+    """Two families, three models, a few sequences: every kind of stage runs, none learns."""
+    grids = yaml.safe_load(file.read_text())
+    grids["families"], grids["models"] = ["changing_uniform", "fixed_uniform"], ["VICReg", "Random"]
+    small = {"dataset_size": 32, "val_dataset_size": 32, "probing_cfg": {"sequences": 32}}
+    grids["quick"]["settings"] = small
+    sizes = {"epochs": 1, "embedding_size": 16, "backbone_width_factor": 1, "batch_at_most": 16}
+    grids["quick"]["budgets"] = {"VICReg": sizes}
+    grids["quick"]["variants"]["control"]["models"] = ["VICReg"]
+    file.write_text(yaml.safe_dump(grids))
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    return subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True
+    )
+
+
+def run(folder, *command, check=True):
+    """Run a command of the clone's own code, as `make` would."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
+        "PYTHONPATH": str(folder / "src"),
+        "GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org",
+    }  # fmt: skip
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def metrics(folder):
+    return json.loads((folder / "outputs/experiment/probe/metrics.json").read_text())
+
+
+def test_the_whole_pipeline(clone):
+    """`make reproduce` makes everything; DVC then has nothing to do, and its commands show it."""
+    run(clone, sys.executable, "stages/reproduce.py")
+    assert "Data and pipelines are up to date" in run(clone, "dvc", "status").stdout
+    again = run(clone, "dvc", "repro")
+    assert "Running stage" not in again.stdout
+    assert "rmse_px" in run(clone, "dvc", "metrics", "show").stdout
+    for page in ("experiment", "quick"):
+        assert (clone / "reports" / page / "index.html").stat().st_size > 10_000
+    stage_names = run(clone, "dvc", "stage", "list", "--name-only").stdout.split()
+    assert "train@quick-fixed_uniform-VICReg" in stage_names
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "first results")
+
+
+def test_an_experiment_changes_one_setting(clone):
+    before = metrics(clone)
+    run(clone, "dvc", "exp", "run", "-q", "-S", "model_type=RSSM", EXPERIMENT)
+    assert metrics(clone) != before
+    table = json.loads(run(clone, "dvc", "exp", "show", "--json").stdout)
+    assert "RSSM" in json.dumps(table)
+
+
+def test_the_probe_alone_is_run_when_only_the_probe_changes(clone):
+    done = run(clone, "dvc", "exp", "run", "-S", "probing_cfg.lr=0.5", EXPERIMENT)
+    assert "experiment-probe" in done.stdout
+    assert "Running stage 'experiment-train'" not in done.stdout
+
+
+def test_a_bad_setting_ends_with_one_line_and_nothing_written(clone):
+    done = run(clone, "dvc", "exp", "run", "-S", "model_type=NOPE", EXPERIMENT, check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "model_type = 'NOPE': allowed: one of VICReg" in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.slow
+def test_a_queue_of_experiments(clone):
+    settings = ["-S", "model_type=VICReg,SimCLR", "-S", "dataset_static_noise=0.5,1.25"]
+    run(clone, "dvc", "exp", "run", "--queue", *settings, EXPERIMENT)
+    run(clone, "dvc", "queue", "start", "-j", "2")
+    run(clone, "dvc", "queue", "logs", "-f", check=False)
+    import time
+
+    for _ in range(240):
+        status = run(clone, "dvc", "queue", "status").stdout
+        if "Queued" not in status and "Running" not in status:
+            break
+        time.sleep(1)
+    assert status.count("Success") == 4, status
