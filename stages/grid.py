@@ -11,7 +11,7 @@ def main() -> None:
     parser.add_argument("stage", help="as DVC calls it: STEP@SCALE or STEP@SCALE-FAMILY-MODEL")
     arguments = parser.parse_args()
 
-    from slow_features.grid.stages import run_stage
+    from slow_features.grid_stages import run_stage
 
     run_stage(arguments.stage)
 

@@ -15,7 +15,7 @@ from slow_features.grid import write_configs
 from slow_features.grid.cells import cells_of, config_file, load_grid
 from slow_features.grid.pool import Job, failure_lines, run_jobs
 from slow_features.grid.run import find_cell
-from slow_features.grid.stages import run_stage
+from slow_features.grid_stages import run_stage
 
 SCALES = ("quick", "standard", "paper")
 

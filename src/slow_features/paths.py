@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from slow_features.grid.cells import Cell
 
 DATA = Path("data/experiment")
 OUTPUTS = Path("outputs/experiment")
@@ -51,11 +47,6 @@ def mlflow_artifacts() -> Path:
 def checkpoints() -> Path:
     """Return the folder of resumable checkpoints: outside DVC's outputs, which DVC removes."""
     return project_root() / ".checkpoints"
-
-
-def grid_cell(cell: Cell, step: str) -> Path:
-    """Return the folder of a cell's output of a DVC stage, step "train" or "probe"."""
-    return GRID_OUTPUTS / cell.scale / step / cell.family / cell.model_type / cell.name
 
 
 def cells() -> Path:

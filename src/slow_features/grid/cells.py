@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from slow_features import paths
 from slow_features.config.load import read_yaml, validate
 from slow_features.config.schema import Experiment
 from slow_features.errors import InputError
@@ -46,6 +47,10 @@ class Cell:
     def path(self) -> Path:
         """Where the cell lies below a folder of the grid."""
         return Path(self.scale, self.family, self.model_type, self.name)
+
+    def output(self, step: str) -> Path:
+        """Folder that a DVC stage leaves for the cell; step "train" or "probe"."""
+        return paths.GRID_OUTPUTS / self.scale / step / self.family / self.model_type / self.name
 
 
 def load_grid(scale: str, file: Path = GRIDS_FILE) -> dict[str, Any]:

@@ -95,4 +95,4 @@ def collect(step: str, scale: str, family: str, model_type: str) -> None:
     run_missing(cells)
     for cell in cells:
         place = place_of(cell)
-        hand_out(place.train if step == "train" else place.probe, paths.grid_cell(cell, step))
+        hand_out(place.train if step == "train" else place.probe, cell.output(step))

@@ -26,11 +26,11 @@ def track(scale: str) -> int:
 
 
 def _finished(cell: Cell) -> bool:
-    return (paths.grid_cell(cell, "probe") / RESULT_FILE).exists()
+    return (cell.output("probe") / RESULT_FILE).exists()
 
 
 def _entry(cell: Cell) -> tracking.Entry:
-    train, probe = paths.grid_cell(cell, "train"), paths.grid_cell(cell, "probe")
+    train, probe = cell.output("train"), cell.output("probe")
     result = read_result(probe / RESULT_FILE)
     summary = json.loads((train / SUMMARY_FILE).read_text())
     cost = json.loads((train / COST_FILE).read_text())

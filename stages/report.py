@@ -1,0 +1,32 @@
+"""Write the page about one experiment: figures, tables, settings, origin."""
+
+from slow_features.errors import exit_with_message
+
+
+def main() -> None:
+    """Read the settings, write the report of the results in --outputs into --folder."""
+    from slow_features import paths
+    from slow_features.config import cli
+
+    parser = cli.parser(__doc__)
+    parser.add_argument("--data", metavar="FOLDER", default=paths.DATA, help="data set")
+    parser.add_argument(
+        "--outputs", metavar="FOLDER", default=paths.OUTPUTS, help="holds train/ and probe/"
+    )
+    parser.add_argument(
+        "--folder", metavar="FOLDER", default=paths.REPORTS, help="where to write the report"
+    )
+    arguments = parser.parse_args()
+    config = cli.configuration(arguments)
+
+    from pathlib import Path
+
+    from slow_features.experiment import open_data
+    from slow_features.report.experiment import write_experiment_report
+
+    dataset = open_data(config, arguments.data)
+    write_experiment_report(config, dataset, Path(arguments.outputs), Path(arguments.folder))
+
+
+if __name__ == "__main__":
+    exit_with_message(main)
