@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from slow_features.config.load import load_config
 from slow_features.config.schema import Experiment
 from slow_features.data.batch import Batch, TimeMajorBatch
 from slow_features.data.noise import NoiseSetting
-from slow_features.data.render import render
 from slow_features.data.store import open_dataset, write_dataset
 from slow_features.data.stream import BatchStream
 from slow_features.experiment import dataset_spec
@@ -29,8 +28,16 @@ from slow_features.probe.closed_form import fit_closed_form
 from slow_features.probe.features import States
 from slow_features.training.session import build_model, seeded_generator
 
-SETTINGS = ("dataset_noise=1.5", "dataset_batch_size=32", "dataset_size=32", "val_dataset_size=32")
+SETTINGS = (
+    "dataset_noise=1.5",
+    "dataset_batch_size=32",
+    "dataset_size=32",
+    "val_dataset_size=32",
+    "probing_cfg.sequences=32",
+    "vicreg.epochs=1",
+)
 THREE_DOTS = ("dataset_type=Multiple", "vicreg.channels=3")
+SEQUENCE = 1  # whose dot is shown: its x and y are far apart
 CPU = torch.device("cpu")
 
 
@@ -40,11 +47,11 @@ def walk() -> Iterator[str]:
     config = load_config([], SETTINGS).config
     batch = first_batch(config)
     yield from loaded(batch)
-    yield from corner(config)
+    yield from corner()
     yield from three_dots()
-    yield "model"
+    yield "VICReg"
     yield from vicreg(config, batch.time_major())
-    yield "loss terms of fresh networks"
+    yield "loss terms of every model that is trained, fresh networks"
     yield from all_losses(batch.time_major())
 
 
@@ -73,15 +80,15 @@ def loaded(batch: Batch) -> Iterator[str]:
     yield row("actions", turned.actions, "T - 1, B, (x, y): of dot 1 alone")
 
 
-def corner(config: Experiment) -> Iterator[str]:
+def corner() -> Iterator[str]:
     """Yield where a dot is in px and where its brightest pixel lies in the array."""
-    location = first_batch(config, normalize=False).locations[0, 0, 0]  # (x, y) in px
-    frame = render(location.view(1, 1, 1, 2), config.dataset_dot_std, channels=1)[0, 0, 0]
+    batch = first_batch(load_config([], [*SETTINGS, "dataset_noise=0"]).config, normalize=False)
+    x, y = batch.locations[SEQUENCE, 0, 0].tolist()
+    frame = batch.states[SEQUENCE, 0, 0]  # [H, W], a clean dot
     line, column = divmod(int(frame.argmax()), frame.shape[1])
-    x, y = location.tolist()
     yield "where x and y count from"
-    yield f"  dot of sequence 0 at frame 0: x = {x:.2f} px, y = {y:.2f} px"
-    yield f"  its brightest pixel: frame[{line}, {column}], row {line} from the top, column {column}"
+    yield f"  dot of sequence {SEQUENCE} at frame 0: x = {x:.2f} px, y = {y:.2f} px"
+    yield f"  its brightest pixel: frame[{line}, {column}], row {line} from the top"
 
 
 def three_dots() -> Iterator[str]:
@@ -97,19 +104,16 @@ def three_dots() -> Iterator[str]:
 def vicreg(config: Experiment, batch: TimeMajorBatch) -> Iterator[str]:
     """Yield what happens to the batch in VICReg, and in the probe on its states."""
     model = build_model(config, CPU)
-    seen: list[tuple[str, Tensor, str]] = []
-    model.encoder.register_forward_hook(
-        lambda _, frames, out: seen.extend(
-            [
-                ("into the encoder", frames[0], "T * B, C, H, W"),
-                ("out of the encoder", out, "T * B, D"),
-            ]
-        )
-    )
+    seen: list[str] = []
+
+    def note(_: nn.Module, frames: tuple[Tensor], embeddings: Tensor) -> None:
+        seen.append(row("into the encoder", frames[0], "T * B, C, H, W"))
+        seen.append(row("out of the encoder", embeddings, "T * B, D"))
+
+    model.encoder.register_forward_hook(note)
     encodings = model.encode(batch.states)
     predictions = model.predict(encodings, batch.actions)
-    for what, tensor, axes in seen:
-        yield row(what, tensor, axes)
+    yield from seen
     yield row("encodings", encodings, "T, B, D")
     yield row("the predictor starts in", encodings[0], "B, D: frame 0")
     yield row("predictions", predictions, "T - 1, B, D: frames 1 to 16")

@@ -26,6 +26,7 @@ class Cell:
     """One training of the grid.
 
     changes: what differs from the file `source`, in words, for the report.
+    adam_probe: evaluated with the published probe as well, beside the closed form.
     """
 
     scale: str
@@ -37,6 +38,7 @@ class Cell:
     source: str
     config: Experiment = field(repr=False, compare=False)
     changes: tuple[str, ...] = ()
+    adam_probe: bool = False
 
     @property
     def name(self) -> str:
@@ -109,17 +111,17 @@ def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed
     changes += _dots(settings, family, model_type)
     changes += _apply_budget(settings, model_type, grid["budgets"].get(model_type, {}))
     settings |= {"seed": seed, "threads": 1, **grid.get("settings", {})}
+    adam = variant == "published" and alpha in grid.get("adam_probe", {}).get(family, [])
+    config = validate(settings)
     return Cell(
-        scale,
-        family,
-        alpha,
-        model_type,
-        variant,
-        seed,
-        str(file),
-        validate(settings),
-        tuple(changes),
+        scale, family, alpha, model_type, variant, seed, str(file), config, tuple(changes), adam
     )
+
+
+def with_adam(config: Experiment) -> Experiment:
+    """Return the same settings with the published probe."""
+    probe = config.probing_cfg.model_copy(update={"solver": "adam"})
+    return config.model_copy(update={"probing_cfg": probe})
 
 
 def config_file(family: str, alpha: str, model_type: str) -> Path:

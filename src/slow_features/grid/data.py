@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from slow_features.data.manifest import DatasetSpec
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import StoredDataset, open_dataset, write_dataset
 from slow_features.experiment import dataset_spec
-from slow_features.grid.cells import Cell, cells_of
+from slow_features.grid.cells import Cell, cells_of, with_adam
 
 
 def data_folder(cell: Cell) -> Path:
@@ -30,14 +30,21 @@ def write_data(scale: str) -> None:
         noises = {NoiseSetting.from_config(cell.config): None for cell in cells}
         config = cells[0].config
         write_dataset(
-            _largest(
-                [dataset_spec(cell.config) for cell in cells if cell.config.model_type != "Random"]
-            ),
+            _largest(list(_specs(cells))),
             list(noises),
             folder,
             config.model.channels,
             config.dataset_structured_noise_path,
         )
+
+
+def _specs(cells: Sequence[Cell]) -> Iterator[DatasetSpec]:
+    """Yield what each cell reads; a model that does not train reads no training sequences."""
+    for cell in cells:
+        if cell.config.model_type != "Random":
+            yield dataset_spec(cell.config)
+        if cell.adam_probe:
+            yield dataset_spec(with_adam(cell.config))
 
 
 def _largest(specs: Sequence[DatasetSpec]) -> DatasetSpec:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from slow_features import paths
+from slow_features.data.store import StoredDataset
 from slow_features.errors import SlowFeaturesError
 from slow_features.files import atomic_folder
-from slow_features.grid.cells import Cell, cells_of
+from slow_features.grid.cells import Cell, cells_of, with_adam
 from slow_features.grid.data import data_folder, open_data
 from slow_features.grid.pool import Job, failure_lines, print_progress, run_jobs
 from slow_features.grid.store import StoredCell, hand_out, stored
@@ -25,21 +26,33 @@ class CellsFailedError(SlowFeaturesError):
 
 def place_of(cell: Cell) -> StoredCell:
     """Return where a cell lies in the store."""
-    return stored(cell.config, open_data(data_folder(cell)))
+    return stored(cell.config, open_data(data_folder(cell)), cell.adam_probe)
 
 
-def run_cell(cell: Cell, evaluate: bool = True) -> None:
+def run_cell(cell: Cell) -> None:
     """Train a cell and evaluate it, whichever is missing in the store."""
-    from slow_features.probe.stage import probe_weights, write_evaluation
-    from slow_features.training.train import WEIGHTS_FILE, train
+    from slow_features.training.train import train
 
     place, dataset = place_of(cell), open_data(data_folder(cell))
     if not place.trained:
         train(cell.config, dataset, place.train, log=False)
-    if evaluate and not place.probed:
-        evaluation = probe_weights(cell.config, dataset, place.train / WEIGHTS_FILE)
+    if not place.probed:
         with atomic_folder(place.probe) as beside:
-            write_evaluation(evaluation, beside)
+            _evaluate(cell, dataset, place.train, beside)
+
+
+def _evaluate(cell: Cell, dataset: StoredDataset, train: Path, folder: Path) -> None:
+    from slow_features.probe import stage
+    from slow_features.probe.evaluate import evaluate
+    from slow_features.training.train import WEIGHTS_FILE
+
+    model = stage.load_model(cell.config, train / WEIGHTS_FILE)
+    device = next(model.parameters()).device
+    stage.write_evaluation(evaluate(model, cell.config, dataset, device), folder)
+    stage.write_dynamics(model, cell.config, dataset, folder)
+    if cell.adam_probe:
+        published = evaluate(model, with_adam(cell.config), dataset, device).result
+        stage.write_block(folder / stage.ADAM_FILE, published)
 
 
 def run_missing(cells: Sequence[Cell], at_once: int | None = None) -> None:

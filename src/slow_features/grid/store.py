@@ -39,17 +39,18 @@ class StoredCell:
         return self.probe.is_dir()
 
 
-def stored(config: Experiment, dataset: StoredDataset) -> StoredCell:
+def stored(config: Experiment, dataset: StoredDataset, adam_probe: bool) -> StoredCell:
     """Return the places of a cell in the store."""
     name = identity(config, dataset)
     home = paths.cells() / name
-    return StoredCell(name, home / "train", home / f"probe-{_probe_identity(config, dataset)}")
+    return StoredCell(name, home / "train", home / f"probe-{_probe_identity(config, adam_probe)}")
 
 
-def _probe_identity(config: Experiment, dataset: StoredDataset) -> str:
+def _probe_identity(config: Experiment, adam_probe: bool) -> str:
     record = {
         "settings": config.probing_cfg.model_dump(),
         "sizes": [config.val_dataset_size, config.val_n_steps],
+        "adam_probe": adam_probe,
         "code": code_version(CODE_OF_PROBE),
     }
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]

@@ -9,8 +9,10 @@ from pathlib import Path
 from slow_features import tracking
 from slow_features.config.schema import Experiment
 from slow_features.data.store import StoredDataset
-from slow_features.files import write_text
-from slow_features.probe.evaluate import Evaluation, evaluate
+from slow_features.files import write_json, write_text
+from slow_features.models.base import WorldModel
+from slow_features.probe.dynamics import measure_dynamics
+from slow_features.probe.evaluate import Evaluation, evaluate, open_split
 from slow_features.probe.result import ProbeResult, write_block, write_metrics
 from slow_features.training.identity import identity
 from slow_features.training.machine import prepare_machine
@@ -21,20 +23,35 @@ RESULT_FILE = "result.json"
 METRICS_FILE = "metrics.json"
 PATHS_FILE = "paths.json"
 STEPS_FILE = "rmse_by_step.csv"
+DYNAMICS_FILE = "dynamics.json"
+ADAM_FILE = "result_adam.json"
 
 
-def probe_weights(config: Experiment, dataset: StoredDataset, weights: Path) -> Evaluation:
-    """Evaluate the weights of a file. Raises InputError when they are of another model."""
-    device = prepare_machine(config)
-    model = build_model(config, device)
+def load_model(config: Experiment, weights: Path) -> WorldModel:
+    """Return the trained model of a file of weights, on the device that the settings name.
+
+    Raises InputError when the weights are of another model.
+    """
+    model = build_model(config, prepare_machine(config))
     load_weights(weights, model)
-    return evaluate(model, config, dataset, device)
+    return model
+
+
+def write_dynamics(
+    model: WorldModel, config: Experiment, dataset: StoredDataset, folder: Path
+) -> None:
+    """Write how the states move in time, beside what copying frame 0 would give."""
+    device = next(model.parameters()).device
+    stream = open_split("evaluation", model, config, dataset, device)
+    write_json(folder / DYNAMICS_FILE, measure_dynamics(model, stream, config.seed))
 
 
 def probe(config: Experiment, dataset: StoredDataset, weights: Path, folder: Path) -> ProbeResult:
     """Evaluate, write the result files into `folder` and log them to the training's MLflow run."""
-    evaluation = probe_weights(config, dataset, weights)
+    model = load_model(config, weights)
+    evaluation = evaluate(model, config, dataset, next(model.parameters()).device)
     write_evaluation(evaluation, folder)
+    write_dynamics(model, config, dataset, folder)
     result = evaluation.result
     tags = {"data_checksum": result.data_checksum, "weights_checksum": result.weights_checksum}
     name = identity(config, dataset)

@@ -1,1 +1,1 @@
-"""Pages about finished results: figures, tables, HTML and Markdown. Nothing here computes a result."""
+"""Pages about finished results: figures, tables, HTML and Markdown. No result is computed here."""

@@ -66,7 +66,7 @@ def draw_error_by_frame(lines: Sequence[Line], centre: Sequence[float]) -> Figur
     axes.set_xlabel("frame (0 is seen, the others are predicted from the actions)")
     axes.set_ylabel("RMSE, px")
     axes.set_xticks(range(0, len(centre), 2))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.06 * max(axes.dataLim.y1, 1e-9))
     unit_axis(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1.09, 0.5))
     return figure

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slow_features.config.schema import Experiment
 from slow_features.errors import InputError
 from slow_features.probe.result import Paths, ProbeResult, read_paths, read_result
 from slow_features.probe.stage import PATHS_FILE, RESULT_FILE
 from slow_features.tracking.backfill import read_curve
+from slow_features.training.identity import settings_of_weights
 from slow_features.training.train import COST_FILE, CURVES_FILE, SUMMARY_FILE, WEIGHTS_FILE
 from slow_features.weights import read_description
 
 ADAM_FILE = "result_adam.json"  # the same weights under the published solver of the probe
 DYNAMICS_FILE = "dynamics.json"
+# Settings that say where a training ran, not what it is; the source of images is in every result.
+_PLACES = frozenset({"device", "threads", "precision", "dataset_structured_noise_path"})
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,13 @@ def read_outputs(train: Path, probe: Path) -> Outputs:
         adam=read_result(adam) if adam.exists() else None,
         dynamics=_read_json(dynamics) if dynamics.exists() else None,
     )
+
+
+def other_settings(config: Experiment, outputs: Outputs) -> list[str]:
+    """Return the names of the settings that the training had otherwise than `config` has."""
+    asked, had = settings_of_weights(config), outputs.summary["settings"]
+    names = sorted((asked.keys() | had.keys()) - _PLACES)
+    return [name for name in names if asked.get(name) != had.get(name)]
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from slow_features.data.geometry import IMAGE_SIZE
+from slow_features.probe.result import Paths
 from slow_features.report.style import new_figure, without_frame
 
 if TYPE_CHECKING:
@@ -69,6 +70,29 @@ def _side_by_side(frames: np.ndarray) -> np.ndarray:
     return padded.transpose(2, 0, 3, 1).reshape(IMAGE_SIZE, -1, frames.shape[1])[:, :-_GAP]
 
 
+def path_errors(paths: Paths) -> np.ndarray:
+    """Return the RMSE of each stored sequence over its time steps and dots, px."""
+    difference = np.array(paths.true) - np.array(paths.decoded)  # [n, T, dots, 2]
+    return np.sqrt((difference**2).sum(-1).mean((1, 2)))
+
+
+def path_panels(paths: Paths, first_frames: np.ndarray) -> list[PathPanel]:
+    """Return the stored sequences from the smallest error to the largest, over their frame 0.
+
+    first_frames: [n, C, 28, 28].
+    """
+    errors = path_errors(paths)
+    return [
+        PathPanel(
+            f"sequence {number}: {errors[number]:.1f} px",
+            first_frames[number],
+            np.array(paths.true[number]),
+            np.array(paths.decoded[number]),
+        )
+        for number in np.argsort(errors, kind="stable")
+    ]
+
+
 def draw_paths(panels: Sequence[PathPanel], columns: int = 4) -> Figure:
     """Draw true and decoded paths over the first frame, the only one that the rollout sees."""
     rows = -(-len(panels) // columns)
@@ -85,6 +109,16 @@ def draw_paths(panels: Sequence[PathPanel], columns: int = 4) -> Figure:
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=8.5)
     return figure
+
+
+def channel_note(dots: int) -> str:
+    """Return what the colours of frames mean, for a caption."""
+    return "" if dots == 1 else "Red, green, blue: action, random, stationary dot."
+
+
+def path_note(dots: int) -> str:
+    """Return what the kinds of line mean, for a caption."""
+    return "" if dots == 1 else "Solid, dashed, dotted: action, random, stationary dot."
 
 
 def _draw_path(axes: Axes, path: np.ndarray, colour: str, label: str, marker: str) -> None:

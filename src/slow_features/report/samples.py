@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +11,14 @@ import numpy as np
 from slow_features.config.schema import Experiment
 from slow_features.data.counters import split_key
 from slow_features.data.frames import FrameMaker
+from slow_features.data.manifest import DatasetSpec
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.statistics import PixelStatistics
-from slow_features.data.store import StoredDataset
+from slow_features.data.store import StoredDataset, open_dataset, write_dataset
 from slow_features.data.stream import EVALUATION_BATCH, BatchStream
 from slow_features.probe.measure import EXAMPLES
+
+_STATISTICS_SEQUENCES = 64  # pictures are in raw grey, so these statistics are never used
 
 
 class Samples(NamedTuple):
@@ -50,3 +55,28 @@ def evaluation_samples(
         PixelStatistics.identity(channels),
     )
     return Samples(batch.states[:count].numpy(), clean.frames(locations, 0).numpy(), locations)
+
+
+def picture_samples(config: Experiment) -> Samples:
+    """Return the evaluation's first sequences for a configuration, the same frames to the bit.
+
+    Frames depend on counters alone, so a data set of one batch, made and thrown away here, shows
+    what the evaluation saw. Raises InputError when images for structured noise are missing.
+    """
+    spec = DatasetSpec(
+        dataset_type=config.dataset_type,
+        dot_std=config.dataset_dot_std,
+        n_steps=config.n_steps,
+        val_n_steps=config.val_n_steps,
+        seed=config.seed,
+        sizes={
+            "train": _STATISTICS_SEQUENCES,
+            "probe": 1,
+            "evaluation": min(EVALUATION_BATCH, config.val_dataset_size),
+        },
+    )
+    noise, source = NoiseSetting.from_config(config), config.dataset_structured_noise_path
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "data"
+        write_dataset(spec, [noise], folder, config.model.channels, source)
+        return evaluation_samples(config, open_dataset(folder, verify=False))

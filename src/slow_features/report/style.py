@@ -6,7 +6,6 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH = 9.0  # inches, the width of a page; at the page's 60 rem a point is about 1.5 px
+WIDTH = 9.9  # inches, the width of the page
 CENTRE_COLOUR = "#222222"
 GRID_COLOUR = "#dddddd"
 _PNG_DPI = 130
@@ -118,12 +117,8 @@ class Picture:
     @property
     def inline(self) -> str:
         """The SVG as a data URI: a page that holds it needs no other file."""
-        return _data_uri(self.folder / self.svg)
-
-
-@cache
-def _data_uri(file: Path) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(file.read_bytes()).decode()
+        content = (self.folder / self.svg).read_bytes()
+        return "data:image/svg+xml;base64," + base64.b64encode(content).decode()
 
 
 def save(figure: Figure, folder: Path, name: str, title: str, caption: str) -> Picture:

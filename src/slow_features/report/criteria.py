@@ -1,0 +1,147 @@
+"""The criteria of claims.yaml in a typed form: what a claim needs to count as reproduced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from slow_features.config.load import read_yaml
+from slow_features.grid.cells import CONFIGS_FOLDER
+
+CRITERIA_FILE = Path(__file__).parent / "claims.yaml"
+PUBLISHED_FILE = CONFIGS_FOLDER / "published" / "results.yaml"
+TRAINED = "trained"  # the criterion that compares a training with its own start
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Criterion(_Part):
+    """Compares an error with ratio * reference + plus_px, in px."""
+
+    at_most: float | None = None
+    at_least: float | None = None
+    of: str
+    plus_px: float = 0.0
+    why: str
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.at_most is None) == (self.at_least is None):
+            raise ValueError("a criterion has one bound: at_most or at_least")
+        return self
+
+    @property
+    def ratio(self) -> float:
+        """The factor of the reference."""
+        return self.at_least if self.at_most is None else self.at_most
+
+    def bound(self, reference: float) -> float:
+        """Return the bound that a reference error gives, px."""
+        return self.ratio * reference + self.plus_px
+
+    def margin(self, error: float, bound: float) -> float:
+        """Return by how much an error keeps its bound, px; negative if it does not."""
+        return error - bound if self.at_most is None else bound - error
+
+    @property
+    def kind(self) -> str:
+        """The side of the bound, in words."""
+        return "at least" if self.at_most is None else "at most"
+
+    def sentence(self, reference: str) -> str:
+        """Return the criterion in words; reference says what is compared with."""
+        times = "" if self.ratio == 1 else f"{self.ratio:g} x "
+        plus = f" {self.plus_px:+g} px" if self.plus_px else ""
+        return f"{self.kind} {times}{reference}{plus}"
+
+
+class Trained(_Part):
+    """When a training counts as having worked.
+
+    loss_falls: share of its first value. encoder_moves: |w - w0| / |w0| of the encoder.
+    """
+
+    loss_falls: float
+    encoder_moves: float
+    why: str
+
+    def sentence(self) -> str:
+        """Return the criterion in words."""
+        return (
+            f"the loss fell by {self.loss_falls:.0%} or more, "
+            f"the encoder moved by {self.encoder_moves:g} or more"
+        )
+
+    def margin(self, facts: tuple[float, float]) -> float:
+        """Return by how much (fall of the loss, move of the encoder) exceed what is asked.
+
+        The smaller of both excesses, each relative to what is asked; negative if one falls short.
+        """
+        fell, moved = facts
+        return min(fell / self.loss_falls, moved / self.encoder_moves) - 1
+
+
+class Elsewhere(_Part):
+    """Where the same model is, that a check compares with; what is not named stays the same."""
+
+    family: str | None = None
+    alpha: str | None = None
+    variant: str | None = None
+
+
+class Check(_Part):
+    """One criterion for some models."""
+
+    criterion: str
+    models: tuple[str, ...]
+    variant: str = "published"
+    dot: str | None = None
+    against: Elsewhere = Elsewhere()
+
+
+class ClaimPart(_Part):
+    """A part of a claim: checks in one noise family, at the levels listed and those between."""
+
+    name: str
+    family: str
+    levels: tuple[str, ...] = Field(min_length=1)
+    holds: Literal["every_level", "some_level"] = "every_level"
+    checks: tuple[Check, ...] = Field(min_length=1)
+
+
+class Claim(_Part):
+    """A claim of the paper; its text stands under the same id in the published results."""
+
+    id: str
+    parts: tuple[ClaimPart, ...] = Field(min_length=1)
+
+
+class Rules(_Part):
+    """The whole of claims.yaml."""
+
+    trained: Trained
+    criteria: dict[str, Criterion]
+    claims: tuple[Claim, ...]
+
+    @model_validator(mode="after")
+    def _criteria_are_there(self) -> Self:
+        used = {check.criterion for claim in self.claims for p in claim.parts for check in p.checks}
+        unknown = used - self.criteria.keys() - {TRAINED}
+        if unknown:
+            raise ValueError(f"unknown criteria: {', '.join(sorted(unknown))}")
+        return self
+
+
+def read_rules(file: Path = CRITERIA_FILE) -> Rules:
+    """Read the criteria. Raises pydantic's ValidationError for a file that is not as it should."""
+    return Rules.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def read_published(file: Path = PUBLISHED_FILE) -> dict:
+    """Read the published numbers and claims. Raises InputError if they are not there."""
+    return read_yaml(file, max_depth=4)

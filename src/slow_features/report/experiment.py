@@ -1,0 +1,204 @@
+"""The report of one experiment: question, answer in px, pictures, settings, origin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slow_features import provenance
+from slow_features.config.cli import as_yaml
+from slow_features.config.schema import Experiment
+from slow_features.data.store import StoredDataset
+from slow_features.errors import InputError
+from slow_features.experiment import PROBE, TRAIN
+from slow_features.files import atomic_folder, write_text
+from slow_features.report.curves import Line, draw_error_by_frame, draw_loss_curves
+from slow_features.report.outputs import Outputs, other_settings, read_outputs
+from slow_features.report.page import write_page
+from slow_features.report.pictures import (
+    Strip,
+    channel_note,
+    draw_paths,
+    draw_strips,
+    path_note,
+    path_panels,
+)
+from slow_features.report.samples import Samples, evaluation_samples
+from slow_features.report.settings import differences_table
+from slow_features.report.style import Picture, method, save, styled
+from slow_features.report.tables import Table
+
+CONFIG_FILE = "config.yaml"
+_SHOWN = 3  # sample sequences
+
+
+def write_experiment_report(
+    config: Experiment, dataset: StoredDataset, outputs: Path, folder: Path
+) -> None:
+    """Write index.html, report.md, figures and tables about one experiment, replacing `folder`.
+
+    outputs: the folder with train/ and probe/ below it. Reads results and computes none.
+    Raises InputError when results are missing, damaged, or of other settings or data.
+    """
+    found = read_outputs(outputs / TRAIN, outputs / PROBE)
+    samples = evaluation_samples(config, dataset)
+    _require_same_experiment(config, samples, found, outputs)
+    with atomic_folder(folder) as beside, styled():
+        write_text(beside / CONFIG_FILE, as_yaml(config))
+        pictures = _pictures(found, samples, beside)
+        tables = {
+            "settings": differences_table(config),
+            "errors": errors_table(found),
+            "provenance": _provenance_table(found),
+        }
+        content = {
+            "headline": _headline(config, found),
+            "command": _command(folder),
+            "settings_yaml": as_yaml(config),
+        }
+        write_page(beside, "experiment", content, pictures, tables)
+
+
+def _require_same_experiment(
+    config: Experiment, samples: Samples, found: Outputs, outputs: Path
+) -> None:
+    """Raise InputError when the results are not those of the settings and of the data set."""
+    other = other_settings(config, found)
+    if other:
+        raise InputError(
+            f"{outputs}: made with other settings ({', '.join(other)}); run the train and probe "
+            "stages again"
+        )
+    true = np.array(found.paths.true)
+    drawn = samples.locations[: len(true)]
+    if true.shape != drawn.shape or not np.allclose(true, drawn, atol=1e-3):
+        raise InputError(
+            f"{outputs}: the paths are not those of the data set; run the probe stage again"
+        )
+
+
+def _headline(config: Experiment, found: Outputs) -> dict[str, str]:
+    """Return the numbers at the top of the page, as they are shown."""
+    result, label = found.result, method(config.model_type).label
+    noise = result.noise.family.replace("_", " ")
+    setting = "no noise" if noise == "none" else f"{noise} noise {result.noise.alpha:g}"
+    dots = "" if result.dataset_type == "Single" else ", three dots"
+    return {
+        "name": config.run_name or f"{label}, {setting}{dots}",
+        "label": label,
+        "error": f"{result.pred.rmse_px:.2f}",
+        "unit": f"{result.pred.rmse_unit:.3f}",
+        "centre": f"{result.centre.rmse_px:.2f}",
+        "centre_unit": f"{result.centre.rmse_unit:.3f}",
+        "seen": f"{result.enc.rmse_px:.2f}",
+    }
+
+
+def _command(folder: Path) -> str:
+    """Return the command that repeats the experiment from the settings kept in the report."""
+    source = str(folder / CONFIG_FILE)
+    return f"python stages/train.py --configs {source} --values output_path=runs/again"
+
+
+def _pictures(found: Outputs, samples: Samples, folder: Path) -> dict[str, Picture]:
+    model = method(found.result.model_type)
+    pictures = {
+        "samples": save(
+            draw_strips(sample_strips(samples)),
+            folder,
+            "samples",
+            "What the model sees",
+            "Sequences of the evaluation split, every second frame from left to right. "
+            + channel_note(samples.locations.shape[2]),
+        ),
+        "error_by_frame": save(
+            draw_error_by_frame(error_lines(found), found.result.centre.per_step_px),
+            folder,
+            "error_by_frame",
+            "Error by time step",
+            "RMSE over the evaluation sequences. The probe reads the encoding of frame 0, then the "
+            "states that the model predicts from the actions alone.",
+        ),
+        "paths": save(
+            draw_paths(path_panels(found.paths, samples.seen[:, 0])),
+            folder,
+            "paths",
+            "True and decoded paths",
+            "Drawn over frame 0, the only one that the rollout sees; markers are at frame 0. "
+            "The stored example sequences, from the smallest error to the largest. "
+            + path_note(samples.locations.shape[2]),
+        ),
+    }
+    if found.curve:
+        pictures["losses"] = save(
+            draw_loss_curves(found.curve, model.colour),
+            folder,
+            "losses",
+            "Loss curves",
+            "Each term without its weight; the loss is the weighted sum that is minimised.",
+        )
+    return pictures
+
+
+def sample_strips(samples: Samples) -> list[Strip]:
+    """Return the first sequences as rows: with their noise and, below, without."""
+    strips = []
+    for number in range(min(_SHOWN, len(samples.seen))):
+        strips.append(Strip(f"sequence {number}\nas seen", samples.seen[number]))
+        if not np.array_equal(samples.seen[number], samples.clean[number]):
+            strips.append(Strip("without\nnoise", samples.clean[number]))
+    return strips
+
+
+def error_lines(found: Outputs) -> list[Line]:
+    """Return the error by frame: one line, or one for each dot."""
+    model = method(found.result.model_type)
+    per_dot = found.result.pred.per_step_per_dot_px
+    if len(per_dot) == 1:
+        return [Line(model.label, found.result.pred.per_step_px, model.colour)]
+    styles = dict(zip(per_dot, ("-", "--", ":"), strict=True))
+    return [
+        Line(f"{model.label},\n{dot} dot", values, model.colour, styles[dot])
+        for dot, values in per_dot.items()
+    ]
+
+
+def errors_table(found: Outputs) -> Table:
+    """Return the errors of both probes and of the centre, overall and per dot."""
+    result = found.result
+    kinds = {
+        "rollout: frame 0 and the predicted states": result.pred,
+        "encoding of frame 0 alone": result.enc,
+        "always the centre": result.centre,
+    }
+    dots = list(result.pred.per_dot_px) if len(result.pred.per_dot_px) > 1 else []
+    rows = [
+        (name, errors.rmse_px, errors.rmse_unit, *(errors.per_dot_px[dot] for dot in dots))
+        for name, errors in kinds.items()
+    ]
+    columns = ("what is decoded", "RMSE, px", "RMSE, unit square", *(f"{d} dot, px" for d in dots))
+    digits = {column: 3 if "unit" in column else 2 for column in columns}
+    caption = f"Over {result.evaluated_on} sequences that neither model nor probe has seen."
+    return Table("errors", "Errors", caption, columns, rows, digits)
+
+
+def _provenance_table(found: Outputs) -> Table:
+    result, cost, packages = found.result, found.cost, provenance.provenance().packages
+    rows: list[tuple[str, Any]] = [
+        ("code (git revision)", found.revision or "unknown: trained outside git"),
+        ("data set (checksum)", result.data_checksum),
+        ("weights (checksum)", result.weights_checksum),
+        ("noise made of", result.noise.source),
+        ("trained on", f"{found.summary['sequences']} sequences, {found.summary['steps']} steps"),
+        ("training took", f"{cost['seconds']} s, {cost['sequences_per_second']} sequences/s"),
+        ("on", f"{cost['device']}, {cost['threads']} threads; {_machine(cost['machine'])}"),
+        ("packages (now)", ", ".join(f"{name} {v or 'none'}" for name, v in packages.items())),
+    ]
+    caption = "As recorded with the weights; packages are those that made this page."
+    return Table("provenance", "Where it comes from", caption, ("what", "value"), rows)
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    return f"{machine['cpu']}, {machine['cores']} cores, {machine['platform']}"

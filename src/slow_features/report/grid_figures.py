@@ -1,0 +1,230 @@
+"""Figures over all cells of a scale, besides figure 3: by frame, losses, paths, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slow_features.grid.cells import Cell, cells_of
+from slow_features.report.pictures import (
+    Strip,
+    draw_paths,
+    draw_strips,
+    path_panels,
+)
+from slow_features.report.results import CellResult, Results
+from slow_features.report.samples import picture_samples
+from slow_features.report.style import CENTRE_COLOUR, method, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLUMNS = 4
+_REMARK = {
+    "color": "#666666",
+    "style": "italic",
+    "bbox": {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},
+}
+_LEVEL_COLOURS = "viridis"  # of alpha in the loss curves, dark to bright
+
+
+def setting_name(family: str, alpha: str) -> str:
+    """Return a noise setting in words."""
+    if family == "three_dots":
+        return "three dots, no noise"
+    return "no noise" if float(alpha) == 0 else f"{family.replace('_', ' ')} noise {alpha}"
+
+
+def model_name(cell: Cell) -> str:
+    """Return a method and its variant in words."""
+    label = method(cell.model_type).label
+    return label if cell.variant == "published" else f"{label}, {cell.variant}"
+
+
+def reference_cells(results: Results, family: str) -> list[CellResult]:
+    """Return the cells that example pictures of a family show: one level, the first seed."""
+    level = results.reference_level(family)
+    chosen = [r for r in results.cells if (r.cell.family, r.cell.alpha) == (family, level)]
+    first_seed = min((r.cell.seed for r in chosen), default=0)
+    return [r for r in chosen if r.cell.seed == first_seed]
+
+
+def draw_errors_by_frame(results: Results) -> Figure:
+    """Draw RMSE by frame of every method, a panel for each family at its reference level."""
+    families = results.families
+    columns = min(2, len(families))
+    rows = -(-len(families) // columns)
+    figure = new_figure(height=0.5 + 2.9 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for axes in grid[len(families) :]:
+        axes.set_visible(False)
+    for axes, family in zip(grid, families, strict=False):
+        _errors_panel(axes, reference_cells(results, family))
+        axes.set_title(setting_name(family, results.reference_level(family)))
+    grid[0].set_ylim(bottom=0)
+    named = {}
+    for axes in grid:
+        named |= {line.get_label(): line for line in axes.get_lines()}
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def _errors_panel(axes: Axes, cells: Sequence[CellResult]) -> None:
+    there = [cell for cell in cells if cell.outputs]
+    for cell in there:
+        look, control = method(cell.cell.model_type), cell.cell.variant != "published"
+        values = cell.finished.result.pred.per_step_px
+        axes.plot(
+            values,
+            color=look.colour,
+            linestyle="--" if control else "-",
+            marker=look.marker,
+            markersize=3.5,
+            markerfacecolor="white" if control else look.colour,
+            label=model_name(cell.cell),
+        )
+    if there:
+        centre = there[0].finished.result.centre.per_step_px
+        axes.plot(centre, color=CENTRE_COLOUR, linestyle=":", label="Centre")
+    _say_missing(axes, cells)
+    axes.set_xlabel("frame")
+    axes.set_xticks(range(0, 17, 4))
+    if axes.get_subplotspec().is_first_col():
+        axes.set_ylabel("RMSE, px")
+
+
+def _say_missing(axes: Axes, cells: Sequence[CellResult]) -> None:
+    """Name inside a panel what is not run."""
+    missing = list(dict.fromkeys(model_name(cell.cell) for cell in cells if not cell.outputs))
+    if missing:
+        axes.text(
+            0.98,
+            0.03,
+            "not run: " + "\n".join(missing),
+            transform=axes.transAxes,
+            ha="right",
+            fontsize=7.5,
+            **_REMARK,
+        )
+
+
+def draw_loss_panels(results: Results, family: str) -> Figure:
+    """Draw the loss of all cells of a family relative to its first value, a panel for each method.
+
+    Relative, since coefficients differ between levels; a line that stays at 1 has not trained.
+    """
+    groups = _trained_groups(results, family)
+    columns = min(_COLUMNS, len(groups))
+    rows = -(-len(groups) // columns)
+    figure = new_figure(height=0.5 + 2.2 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for axes in grid[len(groups) :]:
+        axes.set_visible(False)
+    colours = _level_colours(results, family)
+    for axes, (name, cells) in zip(grid, groups.items(), strict=False):
+        for cell in cells:
+            if cell.outputs and cell.outputs.curve:
+                _draw_relative_loss(axes, cell, colours[cell.cell.alpha])
+        _say_missing_levels(axes, cells)
+        axes.set_title(name, fontsize=8.5)
+        axes.axhline(1, color=CENTRE_COLOUR, linewidth=0.6)
+        axes.set_xlabel("epoch")
+        if axes.get_subplotspec().is_first_col():
+            axes.set_ylabel("loss / first loss")
+    grid[0].set_ylim(0, 1.15)
+    _level_legend(figure, colours)
+    return figure
+
+
+def _trained_groups(results: Results, family: str) -> dict[str, list[CellResult]]:
+    groups: dict[str, list[CellResult]] = {}
+    for result in results.cells:
+        if result.cell.family == family and result.cell.model_type != "Random":
+            groups.setdefault(model_name(result.cell), []).append(result)
+    return groups
+
+
+def _draw_relative_loss(axes: Axes, cell: CellResult, colour: str) -> None:
+    curve = cell.finished.curve
+    first = curve[0]["loss"] or 1.0
+    epochs = [row["epoch"] for row in curve]
+    axes.plot(epochs, [row["loss"] / first for row in curve], color=colour, linewidth=1.2)
+
+
+def _say_missing_levels(axes: Axes, cells: Sequence[CellResult]) -> None:
+    missing = list(dict.fromkeys(cell.cell.alpha for cell in cells if not cell.outputs))
+    if missing:
+        axes.text(
+            0.04,
+            0.04,
+            f"not run: alpha {', '.join(missing)}",
+            transform=axes.transAxes,
+            fontsize=7,
+            **_REMARK,
+        )
+
+
+def _level_colours(results: Results, family: str) -> dict[str, str]:
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    levels = sorted({r.cell.alpha for r in results.cells if r.cell.family == family}, key=float)
+    steps = np.linspace(0.05, 0.85, len(levels)) if len(levels) > 1 else [0.3]
+    return {
+        level: to_hex(colormaps[_LEVEL_COLOURS](step))
+        for level, step in zip(levels, steps, strict=True)
+    }
+
+
+def _level_legend(figure: Figure, colours: dict[str, str]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], color=colour) for colour in colours.values()]
+    labels = [f"alpha {level}" for level in colours]
+    figure.legend(handles, labels, loc="outside lower center", ncols=8)
+
+
+def draw_family_paths(results: Results, family: str) -> Figure | None:
+    """Draw the best and the worst stored sequence of every method, over their frame 0.
+
+    None where no cell of the family's reference level is finished.
+    """
+    finished = [result for result in reference_cells(results, family) if result.outputs]
+    if not finished:
+        return None
+    first_frames = picture_samples(finished[0].cell.config).seen[:, 0]  # the same for all
+    panels = []
+    for result in finished:
+        ordered = path_panels(result.finished.paths, first_frames)
+        for panel, which in ((ordered[0], "best"), (ordered[-1], "worst")):
+            error = panel.title.rpartition(": ")[2]
+            panels.append(panel._replace(title=f"{model_name(result.cell)}\n{which}: {error}"))
+    return draw_paths(panels, columns=4)
+
+
+def draw_noise_samples(results: Results) -> Figure:
+    """Draw one sequence of every noise family as a model sees it.
+
+    A family without cells in this scale is shown at a level that the paper's scale has.
+    """
+    strips = []
+    for family in _all_families():
+        cell = sample_cell(results, family)
+        name = setting_name(family, cell.alpha).replace(" noise ", "\nnoise ").replace(", ", ",\n")
+        strips.append(Strip(name, picture_samples(cell.config).seen[0]))
+    return draw_strips(strips)
+
+
+def _all_families() -> list[str]:
+    return list(dict.fromkeys(cell.family for cell in cells_of("paper", model_type="Random")))
+
+
+def sample_cell(results: Results, family: str) -> Cell:
+    """Return a cell whose settings show a family: of this scale, else of the paper's."""
+    if family in results.families:
+        return reference_cells(results, family)[0].cell
+    cells = cells_of("paper", family, "Random")
+    return min(cells, key=lambda cell: abs(float(cell.alpha) - 1.5))

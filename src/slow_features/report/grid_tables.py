@@ -1,0 +1,217 @@
+"""Tables over all cells of a scale: table 1, control, untuned, probes, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from slow_features.data.geometry import DOTS, to_unit_square
+from slow_features.grid.cells import THREE_DOTS, Cell
+from slow_features.report.claims import has_trained, training_facts
+from slow_features.report.criteria import Trained
+from slow_features.report.results import NO_NOISE, CellResult, Results
+from slow_features.report.settings import train_command
+from slow_features.report.style import method, methods
+from slow_features.report.tables import Table, Value
+
+_PUBLISHED_NAMES = {"RSSM": "Reconstruction"}  # of methods in the published table
+_NOT_RUN = "not run"
+
+
+def table1(results: Results, published: Mapping[str, Any]) -> Table:
+    """Return the paper's table 1 with ours beside it, on the unit square."""
+    rows: list[Sequence[Value]] = []
+    for name in methods():
+        known = published["table_1_three_dots"].get(_PUBLISHED_NAMES.get(name, name), {})
+        cells = results.of(THREE_DOTS, NO_NOISE, name)
+        rows += [_table1_row(name, dot, known, cells) for dot in ("average", *DOTS)]
+    columns = ("method", "dot", "published", "published std", "ours", "our std", "difference")
+    return Table(
+        "table1",
+        "Table 1: three dots, RMSE on the unit square",
+        "Only the action dot's moves are told to a model. std: over the seeds. "
+        "A dash: not published, or a single seed. No number is published for random features.",
+        columns,
+        rows,
+        dict.fromkeys(columns[2:], 3),
+    )
+
+
+def _table1_row(
+    name: str, dot: str, known: Mapping[str, float], cells: Sequence[CellResult]
+) -> Sequence[Value]:
+    theirs, their_std = known.get(dot), known.get(f"{dot}_std")
+    start = (method(name).label, dot, theirs, their_std)
+    if not _all_there(cells):
+        return (*start, _NOT_RUN, None, None)
+    errors = [to_unit_square(c.error_px(None if dot == "average" else dot)) for c in cells]
+    ours, spread = fmean(errors), stdev(errors) if len(errors) > 1 else None
+    return (*start, ours, spread, None if theirs is None else ours - theirs)
+
+
+def _all_there(cells: Sequence[CellResult]) -> bool:
+    return bool(cells) and all(cell.outputs for cell in cells)
+
+
+def control_table(results: Results, trained: Trained) -> Table:
+    """Return published against control hyper-parameters at fixed noise: did the training work?"""
+    models = {r.cell.model_type for r in results.cells if r.cell.variant == "control"}
+    rows = [
+        _control_row(result, trained)
+        for result in sorted(results.cells, key=lambda r: _control_order(r.cell))
+        if result.cell.family.startswith("fixed") and result.cell.model_type in models
+    ]
+    columns = (
+        "noise",
+        "method",
+        "variant",
+        "seed",
+        "RMSE, px",
+        "first loss",
+        "last loss",
+        "encoder moved",
+        "prediction / copy",
+        "time share",
+        "training",
+    )
+    return Table(
+        "control",
+        "The control at fixed noise",
+        "Published: the cell's own best hyper-parameters; control: those of changing uniform "
+        "noise. Encoder moved: |w - w0| / |w0|. Prediction / copy: mean squared error of the "
+        "predicted encodings over that of copying the encoding of frame 0, the solution that is "
+        "constant in time. Time share: how much of the encodings' variance lies within "
+        "sequences; 0 is constant in time. "
+        f"Trained: the loss fell by {trained.loss_falls:.0%} or more and the encoder moved by "
+        f"{trained.encoder_moves:g} or more.",
+        columns,
+        rows,
+        {columns[4]: 2, columns[7]: 4} | dict.fromkeys((*columns[5:7], *columns[8:10]), 3),
+    )
+
+
+def _control_order(cell: Cell) -> tuple:
+    return cell.family, float(cell.alpha), cell.model_type, cell.variant != "published", cell.seed
+
+
+def _control_row(result: CellResult, trained: Trained) -> Sequence[Value]:
+    cell = result.cell
+    noise = f"{cell.family.replace('_', ' ')} {cell.alpha}"
+    start = (noise, cell.model_type, cell.variant, cell.seed)
+    if result.outputs is None:
+        return (*start, *[None] * 6, _NOT_RUN)
+    curve = result.outputs.curve or [{"loss": None}]
+    _, moved = training_facts(result)
+    return (
+        *start,
+        result.error_px(),
+        curve[0]["loss"],
+        curve[-1]["loss"],
+        moved,
+        *_dynamics(result.outputs.dynamics or {}),
+        "trained" if has_trained(result, trained) else "hardly moved",
+    )
+
+
+def _dynamics(measured: Mapping[str, float]) -> tuple[Value, Value]:
+    """Return prediction error over copying error, and the share of variance over time."""
+    prediction, copy = measured.get("prediction_mse"), measured.get("copy_mse")
+    ratio = prediction / copy if prediction is not None and copy else None
+    return ratio, measured.get("variance_over_time")
+
+
+def probe_table(results: Results) -> Table:
+    """Return the closed-form probe beside the published one, wherever both were fitted."""
+    rows: list[Sequence[Value]] = []
+    for name in methods():
+        both = [
+            result
+            for result in results.finished
+            if result.cell.model_type == name and result.finished.adam
+        ]
+        for result in both:
+            closed, adam = result.error_px(), result.finished.adam.pred.rmse_px
+            rows.append((method(name).label, str(result.cell.path), closed, adam, adam / closed))
+        if not both:
+            rows.append((method(name).label, _NOT_RUN, None, None, None))
+    columns = ("method", "cell", "closed form, px", "Adam, px", "Adam / closed form")
+    return Table(
+        "probes",
+        "Two solvers of the probe",
+        "The same weights read by least squares in closed form, as everywhere on this page, and by "
+        "the published probe (Adam, 30 epochs). Supervised brings its own probe to both.",
+        columns,
+        rows,
+        {columns[2]: 2, columns[3]: 2, columns[4]: 3},
+    )
+
+
+def cells_table(results: Results, runs: Mapping[str, str]) -> Table:
+    """Return every cell with its error, its cost and what made it; runs: ids by path."""
+    columns = (
+        "cell",
+        "RMSE, px",
+        "RMSE, unit square",
+        "MLflow run",
+        "code",
+        "sequences",
+        "seconds",
+        "sequences/s",
+        "device",
+        "threads",
+        "frame 0, px",
+        "centre, px",
+        "noise of",
+    )
+    return Table(
+        "cells",
+        "Every cell: error, cost, origin",
+        "Settings and command of each cell are below, under the same name; make mlflow opens the "
+        "runs. Frame 0: the probe on the encoding of frame 0 alone.",
+        columns,
+        [_cell_row(result, runs) for result in results.cells],
+        {
+            columns[1]: 2,
+            columns[2]: 3,
+            columns[6]: 0,
+            columns[7]: 0,
+            columns[10]: 2,
+            columns[11]: 2,
+        },
+    )
+
+
+def _cell_row(result: CellResult, runs: Mapping[str, str]) -> Sequence[Value]:
+    name = str(result.cell.path)
+    if result.outputs is None:
+        return (name, result.reason, None, runs.get(name), *[None] * 9)
+    outputs, cost = result.outputs, result.outputs.cost
+    return (
+        name,
+        outputs.result.pred.rmse_px,
+        outputs.result.pred.rmse_unit,
+        runs.get(name),
+        (outputs.revision or "unknown")[:12],
+        outputs.summary["sequences"],
+        cost["seconds"],
+        cost["sequences_per_second"],
+        cost["device"],
+        cost["threads"],
+        outputs.result.enc.rmse_px,
+        outputs.result.centre.rmse_px,
+        outputs.result.noise.source,
+    )
+
+
+def recipes(results: Results) -> list[dict[str, str]]:
+    """Return for every cell what it changes in its published file, and the command for it alone."""
+    return [
+        {
+            "name": str(cell.path),
+            "changes": "; ".join(cell.changes) or "nothing",
+            "source": cell.source,
+            "command": train_command(cell.source, cell.config, f"runs/{cell.path}"),
+        }
+        for cell in (result.cell for result in results.cells)
+    ]

@@ -1,0 +1,58 @@
+"""Pages from templates: one HTML file that needs no other, and Markdown beside its figures."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from slow_features.files import write_text
+from slow_features.report.style import Picture
+from slow_features.report.tables import Table, in_markdown, indented
+
+# Texts of a table's cell that the page shows in a colour.
+VERDICTS = {
+    "good": ("reproduced", "holds", "trained"),
+    "bad": ("not reproduced", "does not hold", "hardly moved"),
+    "absent": ("not run",),
+}
+
+
+@cache
+def _templates() -> Environment:
+    """Return the templates; every value in them is escaped, in Markdown too."""
+    environment = Environment(
+        loader=PackageLoader("slow_features.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"markdown": in_markdown, "indented": indented}
+    environment.globals["kinds"] = {
+        text: kind for kind, texts in VERDICTS.items() for text in texts
+    }
+    return environment
+
+
+def write_page(
+    folder: Path,
+    template: str,
+    content: dict[str, Any],
+    pictures: dict[str, Picture],
+    tables: dict[str, Table],
+) -> None:
+    """Write index.html and report.md from {template}.html and {template}.md.
+
+    Tables are also written as CSV and Markdown files. What a template calls `pictures.x` or
+    `tables.x` is the one of that name; a name that is not there is an error.
+    """
+    values = content | {"pictures": pictures, "tables": tables}
+    for table in tables.values():
+        write_text(folder / f"{table.name}.csv", table.csv())
+        write_text(folder / f"{table.name}.md", table.markdown() + "\n")
+    for source, target in ((f"{template}.html", "index.html"), (f"{template}.md", "report.md")):
+        write_text(folder / target, _templates().get_template(source).render(values))

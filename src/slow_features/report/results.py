@@ -1,0 +1,118 @@
+"""The finished cells of a scale: what the grid asks for, and what is there of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slow_features.errors import InputError
+from slow_features.grid.cells import THREE_DOTS, TUNED_FAMILY, Cell
+from slow_features.probe.stage import RESULT_FILE
+from slow_features.report.outputs import Outputs, other_settings, read_outputs
+
+NO_NOISE = "0"  # the level that all noise families share
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A cell of the grid and its outputs; None with the reason where it has none."""
+
+    cell: Cell
+    outputs: Outputs | None
+    reason: str = ""
+
+    @property
+    def finished(self) -> Outputs:
+        """The outputs of a cell that is known to have them."""
+        if self.outputs is None:
+            raise ValueError(f"{self.cell.path}: {self.reason}")
+        return self.outputs
+
+    def error_px(self, dot: str | None = None) -> float:
+        """Return the RMSE in px, over all dots or of one."""
+        errors = self.finished.result.pred
+        return errors.per_dot_px[dot] if dot else errors.rmse_px
+
+    def centre_px(self, dot: str | None = None) -> float:
+        """Return the RMSE of always answering the centre on the same sequences, px."""
+        errors = self.finished.result.centre
+        return errors.per_dot_px[dot] if dot else errors.rmse_px
+
+
+def read_cells(cells: Iterable[Cell], results_root: Path) -> list[CellResult]:
+    """Read what there is of each cell below {root}/{train, probe}/{family}/{model}/{cell}.
+
+    A cell without a result is not run; so is one whose files are damaged or were made with other
+    settings than the grid has now: the reason says which.
+    """
+    return [_read(cell, results_root) for cell in cells]
+
+
+def _read(cell: Cell, root: Path) -> CellResult:
+    place = Path(cell.family, cell.model_type, cell.name)
+    train, probe = root / "train" / place, root / "probe" / place
+    if not (probe / RESULT_FILE).exists():
+        return CellResult(cell, None, "not run")
+    try:
+        outputs = read_outputs(train, probe)
+    except InputError as error:
+        return CellResult(cell, None, f"not readable: {error}")
+    other = other_settings(cell.config, outputs)
+    if other:
+        return CellResult(cell, None, f"made with other settings: {', '.join(other)}")
+    return CellResult(cell, outputs)
+
+
+class Results:
+    """All cells of a scale, finished or not, found by what they are."""
+
+    def __init__(self, scale: str, cells: Sequence[CellResult]) -> None:
+        self.scale, self.cells = scale, list(cells)
+
+    @property
+    def finished(self) -> list[CellResult]:
+        """The cells that have a result."""
+        return [result for result in self.cells if result.outputs]
+
+    @property
+    def families(self) -> list[str]:
+        """Noise families with cells in this scale, in the grid's order."""
+        return list(dict.fromkeys(result.cell.family for result in self.cells))
+
+    def of(
+        self, family: str, alpha: str, model: str, variant: str = "published"
+    ) -> list[CellResult]:
+        """Return the cells of one setting, one for each seed; none if it is not in the scale.
+
+        Alpha 0 is no noise at all, so every family of one dot has it from `changing_uniform`.
+        """
+        if float(alpha) == 0 and family != THREE_DOTS:
+            family = TUNED_FAMILY
+        return [
+            result
+            for result in self.cells
+            if (result.cell.family, result.cell.model_type) == (family, model)
+            and result.cell.variant == variant
+            and float(result.cell.alpha) == float(alpha)
+        ]
+
+    def levels(self, family: str, model: str, variant: str = "published") -> list[str]:
+        """Return the levels at which the scale has cells of a model, ascending, with alpha 0."""
+        found = {
+            result.cell.alpha
+            for result in self.cells
+            if (result.cell.model_type, result.cell.variant) == (model, variant)
+            and (result.cell.family == family or _shared(result.cell, family))
+        }
+        return sorted(found, key=float)
+
+    def reference_level(self, family: str) -> str | None:
+        """Return the level nearest to 1.5 of a family: the one that its example pictures show."""
+        levels = {r.cell.alpha for r in self.cells if r.cell.family == family}
+        return min(levels, key=lambda alpha: (abs(float(alpha) - 1.5), alpha), default=None)
+
+
+def _shared(cell: Cell, family: str) -> bool:
+    """Return whether a cell without noise stands for another family of one dot, too."""
+    return cell.family == TUNED_FAMILY and float(cell.alpha) == 0 and family != THREE_DOTS

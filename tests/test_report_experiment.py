@@ -1,0 +1,166 @@
+"""The report of one experiment shows everything, needs no other file, and runs nobody's script."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from slow_features.config.schema import Experiment
+from slow_features.data.store import open_dataset
+from slow_features.errors import InputError
+from slow_features.experiment import write_experiment_data
+from slow_features.probe.stage import probe_weights, write_evaluation
+from slow_features.report.experiment import write_experiment_report
+from slow_features.training.train import train
+
+SCRIPT = "<script>document.title='run'</script>"
+SMALL = {"embedding_size": 16, "backbone_width_factor": 1, "epochs": 1}
+
+
+def settings(**changes):
+    """Return an experiment that runs in about a second."""
+    small = {
+        "dataset_noise": 1.5,
+        "dataset_size": 64,
+        "dataset_batch_size": 32,
+        "val_dataset_size": 40,
+        "threads": 1,
+        "vicreg": SMALL,
+        "probing_cfg": {"sequences": 40},
+    }
+    return Experiment(**small | changes)
+
+
+def run(config, root):
+    """Make data, weights and evaluation of an experiment below `root`."""
+    write_experiment_data(config, root / "data")
+    dataset = open_dataset(root / "data")
+    train(config, dataset, root / "outputs/train", log=False)
+    weights = root / "outputs/train/model.safetensors"
+    write_evaluation(probe_weights(config, dataset, weights), root / "outputs/probe")
+    return dataset
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished experiment with a hostile name, and its report."""
+    root = tmp_path_factory.mktemp("experiment")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(root))
+        config = settings(run_name=f"{SCRIPT} | `x`\n\n    ```", run_group="<b>")
+        dataset = run(config, root)
+    write_experiment_report(config, dataset, root / "outputs", root / "report")
+    return config, dataset, root
+
+
+def test_the_page_needs_no_other_file(done):
+    page = (done[2] / "report/index.html").read_text()
+    assert page.count('<img src="data:image/svg+xml;base64,') == 4
+    assert not re.search(r"""(src|href)=["']?(?!data:|#)""", page)
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_what_a_user_wrote_is_text_in_html_and_markdown(done):
+    for name in ("index.html", "report.md", "settings.md"):
+        text = (done[2] / "report" / name).read_text()
+        lines = [line for line in text.splitlines() if not line.startswith("    ")]
+        assert "<script" not in "\n".join(lines), name
+        assert "&lt;script&gt;" in text, name
+    cells = (done[2] / "report/settings.md").read_text().splitlines()
+    assert {line.count("|") for line in cells} == {5}, "a name has opened a new cell"
+
+
+def test_figures_and_tables_lie_beside_the_page(done):
+    files = {path.name for path in (done[2] / "report").iterdir()}
+    figures = {f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg")}
+    tables = {f"{name}.{kind}" for name in TABLES for kind in ("csv", "md")}
+    assert files == figures | tables | {"index.html", "report.md", "config.yaml"}
+
+
+FIGURES = ("samples", "losses", "error_by_frame", "paths")
+TABLES = ("errors", "settings", "provenance")
+
+
+def test_the_page_names_result_and_origin(done):
+    config, dataset, root = done
+    page = (root / "report/index.html").read_text()
+    result = (root / "outputs/probe/metrics.json").read_text()
+    shown = float(re.search(r'"rmse_px": ([\d.]+)', result).group(1))
+    assert f"<b>{shown:.2f} px</b>" in page
+    for text in ("dataset_noise", "AMD" if "AMD" in page else "cores", "--configs", "torch"):
+        assert text in page
+    from slow_features.data.noise import NoiseSetting
+
+    assert dataset.checksum_for(NoiseSetting.from_config(config)) in page
+
+
+def test_the_kept_configuration_is_the_experiment(done):
+    from slow_features.config.load import load_config
+
+    assert load_config([done[2] / "report/config.yaml"]).config == done[0]
+
+
+def test_the_same_results_give_the_same_bytes(done, tmp_path):
+    config, dataset, root = done
+    write_experiment_report(config, dataset, root / "outputs", root / "report")
+    shutil.copytree(root / "report", tmp_path / "first")
+    write_experiment_report(config, dataset, root / "outputs", root / "report")
+    for path in (tmp_path / "first").iterdir():
+        assert path.read_bytes() == (root / "report" / path.name).read_bytes(), path.name
+
+
+def test_results_of_other_settings_are_refused(done, tmp_path):
+    config, dataset, root = done
+    other = config.model_copy(update={"seed": 7})
+    with pytest.raises(InputError, match="other settings \\(seed\\)"):
+        write_experiment_report(other, dataset, root / "outputs", tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
+def test_paths_of_other_data_are_refused(done, tmp_path):
+    config, dataset, root = done
+    shutil.copytree(root / "outputs", tmp_path / "outputs")
+    paths = tmp_path / "outputs/probe/paths.json"
+    paths.write_text(re.sub(r"\d+\.\d+", "3.0", paths.read_text()))
+    with pytest.raises(InputError, match="not those of the data set"):
+        write_experiment_report(config, dataset, tmp_path / "outputs", tmp_path / "report")
+
+
+@pytest.mark.parametrize("name", ["probe/result.json", "train/train.json", "train/curves.csv"])
+def test_a_missing_file_is_named(done, tmp_path, name):
+    config, dataset, root = done
+    shutil.copytree(root / "outputs", tmp_path / "outputs")
+    (tmp_path / "outputs" / name).unlink()
+    with pytest.raises(InputError, match=name.rpartition("/")[2]):
+        write_experiment_report(config, dataset, tmp_path / "outputs", tmp_path / "report")
+
+
+def test_a_model_without_training_and_three_dots(tmp_path, monkeypatch):
+    """Random has no loss curve; three dots have a column and a line each."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    random = {"embedding_size": 16, "backbone_width_factor": 1, "channels": 3}
+    config = settings(
+        model_type="Random", dataset_type="Multiple", dataset_noise=0.0, random=random
+    )
+    dataset = run(config, tmp_path)
+    write_experiment_report(config, dataset, tmp_path / "outputs", tmp_path / "report")
+    page = (tmp_path / "report/index.html").read_text()
+    assert "this model is not trained" in page
+    assert "stationary dot, px" in page
+    assert not (tmp_path / "report/losses.svg").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
+def test_a_browser_shows_the_script_as_text(done, tmp_path):
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command += [f"--user-data-dir={tmp_path}", "--dump-dom"]
+    page = (done[2] / "report/index.html").as_uri()
+    dom = subprocess.run([*command, page], capture_output=True, text=True, timeout=120).stdout
+    assert re.search(r"<h1>&lt;script&gt;", dom)
+    assert "<title>run</title>" not in dom
