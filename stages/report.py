@@ -22,8 +22,10 @@ def main() -> None:
     from pathlib import Path
 
     from slow_features.experiment import open_data
+    from slow_features.files import check_replaceable
     from slow_features.report.experiment import write_experiment_report
 
+    check_replaceable(Path(arguments.folder), "report", "index.html")
     dataset = open_data(config, arguments.data)
     write_experiment_report(config, dataset, Path(arguments.outputs), Path(arguments.folder))
 

@@ -6,14 +6,21 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
+import torch
 
+from slow_features.config.load import load_config
 from slow_features.config.schema import Experiment
+from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import open_dataset
 from slow_features.errors import InputError
 from slow_features.experiment import write_experiment_data
-from slow_features.probe.stage import probe_weights, write_evaluation
+from slow_features.probe.evaluate import evaluate
+from slow_features.probe.result import read_paths
+from slow_features.probe.stage import load_model, write_evaluation
 from slow_features.report.experiment import write_experiment_report
+from slow_features.report.samples import evaluation_samples, picture_samples
 from slow_features.training.train import train
 
 SCRIPT = "<script>document.title='run'</script>"
@@ -39,8 +46,9 @@ def run(config, root):
     write_experiment_data(config, root / "data")
     dataset = open_dataset(root / "data")
     train(config, dataset, root / "outputs/train", log=False)
-    weights = root / "outputs/train/model.safetensors"
-    write_evaluation(probe_weights(config, dataset, weights), root / "outputs/probe")
+    model = load_model(config, root / "outputs/train/model.safetensors")
+    evaluation = evaluate(model, config, dataset, torch.device("cpu"))
+    write_evaluation(evaluation, root / "outputs/probe")
     return dataset
 
 
@@ -59,7 +67,7 @@ def done(tmp_path_factory):
 def test_the_page_needs_no_other_file(done):
     page = (done[2] / "report/index.html").read_text()
     assert page.count('<img src="data:image/svg+xml;base64,') == 4
-    assert not re.search(r"""(src|href)=["']?(?!data:|#)""", page)
+    assert not re.search(r"""\b(src|href)=(?!"data:|"#)""", page)
     assert "@import" not in page
     assert "url(" not in page
 
@@ -93,24 +101,29 @@ def test_the_page_names_result_and_origin(done):
     assert f"<b>{shown:.2f} px</b>" in page
     for text in ("dataset_noise", "AMD" if "AMD" in page else "cores", "--configs", "torch"):
         assert text in page
-    from slow_features.data.noise import NoiseSetting
-
     assert dataset.checksum_for(NoiseSetting.from_config(config)) in page
 
 
 def test_the_kept_configuration_is_the_experiment(done):
-    from slow_features.config.load import load_config
-
     assert load_config([done[2] / "report/config.yaml"]).config == done[0]
 
 
 def test_the_same_results_give_the_same_bytes(done, tmp_path):
     config, dataset, root = done
-    write_experiment_report(config, dataset, root / "outputs", root / "report")
     shutil.copytree(root / "report", tmp_path / "first")
     write_experiment_report(config, dataset, root / "outputs", root / "report")
     for path in (tmp_path / "first").iterdir():
         assert path.read_bytes() == (root / "report" / path.name).read_bytes(), path.name
+
+
+def test_pictures_without_the_data_set_show_the_same_frames_to_the_bit(done):
+    """The grid's report draws what the evaluation saw from counters alone."""
+    config, dataset, root = done
+    alone, stored = picture_samples(config), evaluation_samples(config, dataset)
+    for drawn, seen in zip(alone, stored, strict=True):
+        assert np.array_equal(drawn, seen)
+    paths = read_paths(root / "outputs/probe/paths.json")
+    assert np.allclose(alone.locations, paths.true, atol=1e-3)
 
 
 def test_results_of_other_settings_are_refused(done, tmp_path):

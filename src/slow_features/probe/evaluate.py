@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from slow_features.probe.features import collect
 from slow_features.probe.linear import LinearProbe, Probes
 from slow_features.probe.measure import Units, measure
 from slow_features.probe.result import Noise, Paths, ProbeResult
+from slow_features.weights import checksum
 
 
 class Evaluation(NamedTuple):
@@ -40,7 +40,7 @@ def evaluate(
     TrainingError when the model's states are not finite.
     """
     probes = fit_probes(model, config, dataset, device)
-    stream = _stream(config, dataset, "evaluation", config.val_dataset_size, device)
+    stream = evaluation_stream(config, dataset, device)
     units = Units(config.dataset_dot_std, config.dataset_normalize)
     measured = measure(probes, collect(model, stream, config.seed), units)
     result = ProbeResult(
@@ -57,6 +57,13 @@ def evaluate(
         weights_checksum=weights_checksum(model),
     )
     return Evaluation(result, measured.paths)
+
+
+def evaluation_stream(
+    config: ExperimentBase, dataset: StoredDataset, device: torch.device
+) -> BatchStream:
+    """Return the sequences that every model is measured on. Raises as `evaluate`."""
+    return _stream(config, dataset, "evaluation", config.val_dataset_size, device)
 
 
 def fit_probes(
@@ -125,8 +132,4 @@ def _stream(
 
 def weights_checksum(model: WorldModel) -> str:
     """Return the SHA-256 of a model's weights: names, types, shapes and bytes, sorted by name."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return checksum(model.state_dict())

@@ -12,7 +12,7 @@ from slow_features.data.store import StoredDataset
 from slow_features.files import write_json, write_text
 from slow_features.models.base import WorldModel
 from slow_features.probe.dynamics import measure_dynamics
-from slow_features.probe.evaluate import Evaluation, evaluate, open_split
+from slow_features.probe.evaluate import Evaluation, evaluate, evaluation_stream
 from slow_features.probe.result import ProbeResult, write_block, write_metrics
 from slow_features.training.identity import identity
 from slow_features.training.machine import prepare_machine
@@ -42,7 +42,7 @@ def write_dynamics(
 ) -> None:
     """Write how the states move in time, beside what copying frame 0 would give."""
     device = next(model.parameters()).device
-    stream = open_split("evaluation", model, config, dataset, device)
+    stream = evaluation_stream(config, dataset, device)
     write_json(folder / DYNAMICS_FILE, measure_dynamics(model, stream, config.seed))
 
 

@@ -134,7 +134,8 @@ def _pictures(results: Results, folder: Path) -> dict[str, Picture]:
             "figure3",
             "Figure 3: error against the level of noise",
             "Means over the seeds with the 95% bootstrap interval where there are three or more, "
-            "the points otherwise; methods at one level are shifted sideways. Alpha 0 is the same "
+            "the points otherwise; methods at one level are shifted sideways. A cross: not run, or "
+            "not for every seed. Alpha 0 is the same "
             "in all panels. The paper plots this figure and gives no numbers, so none stand here.",
         ),
         save(

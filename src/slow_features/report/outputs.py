@@ -10,14 +10,12 @@ from typing import Any
 from slow_features.config.schema import Experiment
 from slow_features.errors import InputError
 from slow_features.probe.result import Paths, ProbeResult, read_paths, read_result
-from slow_features.probe.stage import PATHS_FILE, RESULT_FILE
+from slow_features.probe.stage import ADAM_FILE, DYNAMICS_FILE, PATHS_FILE, RESULT_FILE
 from slow_features.tracking.backfill import read_curve
 from slow_features.training.identity import settings_of_weights
 from slow_features.training.train import COST_FILE, CURVES_FILE, SUMMARY_FILE, WEIGHTS_FILE
 from slow_features.weights import read_description
 
-ADAM_FILE = "result_adam.json"  # the same weights under the published solver of the probe
-DYNAMICS_FILE = "dynamics.json"
 # Settings that say where a training ran, not what it is; the source of images is in every result.
 _PLACES = frozenset({"device", "threads", "precision", "dataset_structured_noise_path"})
 

@@ -122,7 +122,12 @@ class Picture:
 
 
 def save(figure: Figure, folder: Path, name: str, title: str, caption: str) -> Picture:
-    """Write a figure as PNG and SVG without dates or versions inside."""
+    """Write a figure as PNG and SVG without dates or versions inside.
+
+    Speed: the layout is found once and then kept for both files; it depends on no resolution.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     for suffix, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
         with atomic_file(folder / f"{name}.{suffix}") as partial:
             figure.savefig(partial, dpi=_PNG_DPI, metadata=metadata)

@@ -1,0 +1,154 @@
+"""The report of a scale: complete, self-contained, honest about what is missing."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import re
+import shutil
+
+import pytest
+
+from slow_features.config.load import InputError
+from slow_features.grid.cells import cells_of
+from slow_features.report.figure3 import draw_figure3
+from slow_features.report.grid import write_grid_report
+from slow_features.report.results import Results, read_cells
+from slow_features.report.style import new_figure, save, styled
+from tests.fake_results import write_fake_cell
+
+MISSING = "changing_uniform/SimCLR/alpha1.5-published-seed1"
+OTHER = "changing_uniform/IDM/alpha1.5-published-seed1"  # made with other settings
+BROKEN = "fixed_uniform/IDM/alpha1.25-published-seed1"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A made-up result for every quick cell but three."""
+    root = tmp_path_factory.mktemp("results")
+    for number, cell in enumerate(cells_of("quick")):
+        if str(cell.path) != f"quick/{MISSING}":
+            jepa_fixed = cell.family == "fixed_uniform" and cell.model_type in ("VICReg", "SimCLR")
+            error = 8.0 if jepa_fixed else 7.5 if cell.model_type == "Random" else 2 + number / 10
+            write_fake_cell(root, cell, error, adam_px=4.4 if cell.model_type == "RSSM" else None)
+    summary = root / "train" / OTHER / "train.json"
+    content = json.loads(summary.read_text())
+    content["settings"]["dataset_size"] = 1
+    summary.write_text(json.dumps(content))
+    (root / "probe" / BROKEN / "result.json").write_text("{}")
+    return root
+
+
+@pytest.fixture(scope="module")
+def report(tree, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report") / "quick"
+    runs = {f"quick/{OTHER}": "<script>run</script>"}
+    write_grid_report("quick", tree, folder, runs)
+    return folder
+
+
+def rows(report, name):
+    with (report / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_page_needs_no_other_file_and_escapes_what_it_is_given(report):
+    page = (report / "index.html").read_text()
+    assert not re.search(r"""\b(src|href)=(?!"data:|"#)""", page)
+    assert "<script" not in page
+    assert "&lt;script&gt;run" in page
+    assert "<script" not in (report / "report.md").read_text()
+    for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", (report / "report.md").read_text()):
+        assert (report / name).exists(), name
+
+
+def test_cells_that_are_missing_damaged_or_of_other_settings_are_not_run(report):
+    cells = {row["cell"]: row for row in rows(report, "cells")}
+    assert len(cells) == len(cells_of("quick"))
+    assert cells[f"quick/{MISSING}"]["RMSE, px"] == "not run"
+    assert cells[f"quick/{OTHER}"]["RMSE, px"] == "made with other settings: dataset_size"
+    assert "not readable" in cells[f"quick/{BROKEN}"]["RMSE, px"]
+    assert cells["quick/fixed_uniform/VICReg/alpha1.25-control-seed1"]["RMSE, px"] == "8.0"
+
+
+def test_verdicts_stand_only_on_finished_cells(report):
+    checks = rows(report, "claim_checks")
+    held = {row["claim: part"]: row["holds"] for row in checks}
+    assert held["fixed-noise-jepa-fails: uniform noise, level 1.25"] == "holds"
+    changing = [row for row in checks if row["claim: part"].startswith("changing-noise")]
+    assert {row["holds"] for row in changing} == {"not run"}
+    assert MISSING in changing[0]["measured"]
+    assert {row["verdict"] for row in rows(report, "claims")} == {"not run"}
+
+
+def test_every_cell_has_its_command_and_its_changes(report):
+    page = (report / "index.html").read_text()
+    for cell in cells_of("quick"):
+        assert f"runs/{cell.path}" in page
+    assert "epochs 2 instead of 100" in page
+    assert "f00df00df00d" in page, "the revision of the code"
+
+
+def test_both_probes_stand_side_by_side_or_not_run(report):
+    probes = {row["method"]: row for row in rows(report, "probes")}
+    assert probes["Reconstruction (RSSM)"]["Adam, px"] == "4.4"
+    assert probes["VICReg"]["cell"] == "not run"
+
+
+def test_no_published_number_stands_in_figure_3():
+    """Its only input are our results."""
+    with styled():
+        empty = draw_figure3(Results("quick", read_cells(cells_of("quick"), new_path())))
+        lines = [line for axes in empty.axes for line in axes.get_lines()]
+        assert {line.get_marker() for line in lines if line.get_marker() != "x"} <= set("osD^v")
+        drawn = [y for line in lines if line.get_marker() != "x" for y in line.get_ydata()]
+    assert all(y != y for y in drawn), "something is drawn without a result"
+
+
+def new_path():
+    from pathlib import Path
+
+    return Path("there/is/nothing")
+
+
+def test_an_empty_grid_has_a_report_too(tmp_path):
+    write_grid_report("quick", tmp_path / "nothing", tmp_path / "report")
+    page = (tmp_path / "report/index.html").read_text()
+    assert "0 / 14" in page
+    assert '<td data-mark="good">' not in page
+    assert '<td data-mark="absent">' in page
+
+
+def test_an_unknown_scale_is_refused(tmp_path):
+    with pytest.raises(InputError, match="allowed: quick, standard, paper"):
+        write_grid_report("huge", tmp_path, tmp_path / "report")
+
+
+def test_a_figure_has_the_same_bytes_each_time(tree, tmp_path):
+    results = Results("quick", read_cells(cells_of("quick"), tree))
+    first, second = tmp_path / "first", tmp_path / "second"
+    with styled():
+        for folder in (first, second):
+            picture = save(draw_figure3(results), folder, "figure3", "t", "c")
+    for name in (picture.svg, picture.png):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    assert (
+        base64.b64decode(picture.inline.partition(",")[2]) == (second / "figure3.svg").read_bytes()
+    )
+
+
+def test_a_figure_holds_no_date_and_no_version(tmp_path):
+    with styled():
+        picture = save(new_figure(1.0), tmp_path, "empty", "t", "c")
+    assert b"dc:date" not in (tmp_path / picture.svg).read_bytes()
+    assert b"Software" not in (tmp_path / picture.png).read_bytes()
+
+
+@pytest.mark.slow
+def test_the_same_results_give_the_same_bytes(tree, tmp_path):
+    for name in ("first", "second"):
+        write_grid_report("quick", tree, tmp_path / "report")
+        shutil.copytree(tmp_path / "report", tmp_path / name)
+    for path in (tmp_path / "first").iterdir():
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes(), path.name
