@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test test-all lint format mlflow clean
+.PHONY: help setup reproduce test test-all bench bench-quick lint format mlflow clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ test: $(READY) ## run the tests and the linter
 
 test-all: $(READY) ## run the slow tests too
 	pytest -n 2 -m ''
+
+bench: $(READY) ## speed beside the straightforward form, in full (20 minutes; nothing else running)
+	python -m benchmarks.run
+
+bench-quick: $(READY) ## the same, the headline alone (3 minutes)
+	python -m benchmarks.run --quick
 
 lint: $(READY) ## check style
 	ruff check .

@@ -9,7 +9,7 @@ from benchmarks.turns import Side, ratio, take_turns, workers
 def measure(budget, data):
     """Return one record for each kind of noise and batch size, with one thread."""
     records = []
-    with workers(1, 1) as (slow, ours):
+    with workers(2) as (slow, ours):
         for noise, settings in {"changing uniform": NOISE, "fixed uniform": FIXED_NOISE}.items():
             for batch in budget.batches:
                 texts = values(budget, "VICReg", batch, *settings)

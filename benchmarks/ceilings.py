@@ -15,10 +15,14 @@ def measure(budget):
     }
     tasks["copy"] = ("copy", {}, 2 * COPY_BYTES)
     sides = {}
-    with workers(1, 1, 2) as (first, second, both):
+    with workers(2) as (first, second):
         for name, (task, arguments, work) in tasks.items():
-            asked = {"form": "limits", "task": task, "arguments": arguments}
-            for where, crew in {"1t": [first], "2t": [both], "2p": [first, second]}.items():
+            for where, threads, crew in (
+                ("1t", 1, [first]),
+                ("2t", 2, [first]),
+                ("2p", 1, [first, second]),
+            ):
+                asked = {"form": "limits", "task": task, "arguments": arguments, "threads": threads}
                 sides[f"{name}_{where}"] = Side(crew, asked, work / 1e9)
         results = take_turns(sides, max(budget.rounds, 3), budget.block_seconds)
     found = {name: {} for name in tasks}

@@ -32,11 +32,12 @@ def phases(arguments):
 
     config = load_config(["params.yaml"], arguments.values).config
     clock.note("settings")
-    import torch  # noqa: F401
+    import torch
 
     clock.note("import torch")
     from slow_features.data.store import open_dataset
-    from slow_features.probe.stage import probe_weights, write_evaluation
+    from slow_features.probe.evaluate import evaluate
+    from slow_features.probe.stage import load_model, write_evaluation
     from slow_features.training.train import WEIGHTS_FILE, train
 
     clock.note("import the package")
@@ -44,7 +45,8 @@ def phases(arguments):
     clock.note("open and check the data")
     train(config, dataset, arguments.folder / "train", log=arguments.log)
     clock.note("train: one step, checkpoint, results")
-    evaluation = probe_weights(config, dataset, arguments.folder / "train" / WEIGHTS_FILE)
+    model = load_model(config, arguments.folder / "train" / WEIGHTS_FILE)
+    evaluation = evaluate(model, config, dataset, torch.device("cpu"))
     write_evaluation(evaluation, arguments.folder / "probe")
     clock.note("probe: its smallest size")
     import psutil

@@ -15,21 +15,22 @@ EPOCHS = 30  # published, of each probe
 
 def measure(budget, data):
     """Return seconds of both forms with 1 and 2 threads; the model is a VICReg."""
-    records = []
-    with workers(1, 1, 2, 2) as (slow_1t, ours_1t, slow_2t, ours_2t):
-        for threads, slow, ours in ((1, slow_1t, ours_1t), (2, slow_2t, ours_2t)):
-            records.append(_compare(budget, data, threads, slow, ours))
-    return records
+    with workers(2) as (slow, ours):
+        return [_compare(budget, data, threads, slow, ours) for threads in (1, 2)]
 
 
 def _compare(budget, data, threads, slow, ours):
     batch = min(BATCH, budget.sequences)
-    texts = values(budget, "VICReg", batch, f"threads={threads}")
+    texts = values(budget, "VICReg", batch)
     seen = budget.slow_batches * batch
-    sides = {"ours": Side([ours], request("ours", "evaluation", texts, data), budget.sequences)}
+    sides = {
+        "ours": Side([ours], request("ours", "evaluation", texts, data, threads), budget.sequences)
+    }
     for task in ("probe_epoch", "probe_measurement"):
         for kind in ("pred", "enc"):
-            asked = request("slow", task, texts, data, kind=kind, batches=budget.slow_batches)
+            asked = request(
+                "slow", task, texts, data, threads, kind=kind, batches=budget.slow_batches
+            )
             sides[f"{task}_{kind}"] = Side([slow], asked, seen)
     results = take_turns(sides, budget.rounds, 0.0, budget.point_seconds)
     seconds = _seconds(results, budget.sequences)

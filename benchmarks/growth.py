@@ -24,8 +24,8 @@ def measure(budget, data):
 def _embedding(budget, data, size):
     """Return sequences per second of VICReg training with embeddings of this size, one thread."""
     batch = min(BATCH, max(budget.batches))
-    texts = values(budget, "VICReg", batch, "threads=1", f"vicreg.embedding_size={size}")
-    with workers(1, 1) as (slow, ours):
+    texts = values(budget, "VICReg", batch, f"vicreg.embedding_size={size}")
+    with workers(2) as (slow, ours):
         sides = {
             "slow": Side([slow], request("slow", "training_step", texts, data), batch),
             "float32": Side([ours], request("ours", "training_step", texts, data), batch),
@@ -37,8 +37,8 @@ def _embedding(budget, data, size):
 def _cells(budget, data, count):
     """Return sequences per second of so many processes of one thread together, and memory."""
     batch = min(BATCH, max(budget.batches))
-    texts = values(budget, "VICReg", batch, "threads=1")
-    with workers(*[1] * count) as crew:
+    texts = values(budget, "VICReg", batch)
+    with workers(count) as crew:
         side = Side(crew, request("ours", "training_step", texts, data), batch)
         result = take_turns({"all": side}, 3, 3 * budget.block_seconds)["all"]
     return {"cells": count, "all": result["median"], "megabytes_each": result["megabytes"]}

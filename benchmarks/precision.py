@@ -24,7 +24,7 @@ BATCH = 64
 
 
 def command(cell, seed, precision, folder):
-    """Return the command of one training with its probe; at batch 64 with the rate per step kept."""
+    """Return the command of one training with its probe; at batch 64, same rate per step."""
     file, section, epochs = CELLS[cell]
     values = [f"{section}.epochs={epochs}", f"seed={seed}", f"precision={precision}", "threads=1"]
     values += [f"dataset_batch_size={BATCH}", f"output_path={folder}"]
@@ -77,7 +77,7 @@ def collect(folder):
 def table(errors):
     """Return the Markdown table: mean and spread of each precision, and their difference."""
     lines = [
-        "| cell | float32, px (seeds) | bfloat16, px (seeds) | difference of means | spread of seeds |"
+        "| cell | float32, px (seeds) | bfloat16, px (seeds) | difference | spread of seeds |"
     ]
     lines.append("|---|---|---|---|---|")
     for cell, by_precision in errors.items():

@@ -29,13 +29,14 @@ def config_of(texts) -> Experiment:
     return load_config(["params.yaml"], texts).config
 
 
-def request(form, task, texts, data, **arguments):
-    """Return what a worker is asked to build."""
+def request(form, task, texts, data, threads=1, **arguments):
+    """Return what a worker is asked to do: task `task` of form "slow", "ours" or "where"."""
     return {
         "form": form,
         "task": task,
+        "threads": threads,
         "arguments": arguments,
-        "values": list(texts),
+        "values": [*texts, f"threads={threads}"],
         "data": str(data),
     }
 

@@ -22,7 +22,7 @@ def measure(budget, data):
     """Return one record for each model and batch size; all of its sides are measured in turns."""
     records = []
     for model in budget.models:
-        with workers(1, 2, 1, 1, 2) as crew:
+        with workers(3) as crew:
             for batch in budget.batches:
                 print(f"  {model}, batch {batch}", flush=True)
                 sides = sides_of(budget, data, model, batch, crew)
@@ -33,25 +33,17 @@ def measure(budget, data):
 def sides_of(budget, data, model, batch, crew):
     """Return the sides of one point: the slow form with 1 and 2 threads, ours with 1 and 2 threads
     and as 2 processes of one thread, the latter three in both precisions."""
-    slow_1t, slow_2t, first, second, ours_2t = crew
+    slow, first, second = crew
     texts = values(budget, model, batch)
-    slow_step = request("slow", "training_step", texts, data)
-    sides = {
-        "slow_1t": Side([slow_1t], slow_step, batch),
-        "slow_2t": Side([slow_2t], slow_step, batch),
-    }
+    sides = {}
+    for threads in (1, 2):
+        asked = request("slow", "training_step", texts, data, threads)
+        sides[f"slow_{threads}t"] = Side([slow], asked, batch)
     for precision in PRECISIONS:
-        alone, both = (
-            request(
-                "ours",
-                "training_step",
-                [*texts, f"precision={precision}", f"threads={threads}"],
-                data,
-            )
-            for threads in (1, 2)
-        )
+        chosen = [*texts, f"precision={precision}"]
+        alone, both = (request("ours", "training_step", chosen, data, n) for n in (1, 2))
         sides[f"{precision}_1t"] = Side([first], alone, batch)
-        sides[f"{precision}_2t"] = Side([ours_2t], both, batch)
+        sides[f"{precision}_2t"] = Side([first], both, batch)
         sides[f"{precision}_2p"] = Side([first, second], alone, batch)
     return sides
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -13,15 +14,15 @@ from statistics import median
 
 
 class Worker:
-    """A process of benchmarks.worker with a number of threads."""
+    """A process of benchmarks.worker."""
 
-    def __init__(self, threads):
-        self.threads = threads
+    def __init__(self):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", str(threads)],
+            [sys.executable, "-m", "benchmarks.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=os.environ | {"KINETO_LOG_LEVEL": "99"},  # the profiler's messages are not ours
         )
 
     def ask(self, request):
@@ -40,9 +41,9 @@ class Worker:
 
 
 @contextmanager
-def workers(*threads):
-    """Start one worker for each number of threads, and end them."""
-    started = [Worker(count) for count in threads]
+def workers(count):
+    """Start so many workers, and end them."""
+    started = [Worker() for _ in range(count)]
     try:
         yield started
     finally:

@@ -24,7 +24,7 @@ def measure(budget, data):
     with workers(1) as (worker,):
         for model in budget.models:
             for precision in PRECISIONS:
-                texts = values(budget, model, batch, f"precision={precision}", "threads=1")
+                texts = values(budget, model, batch, f"precision={precision}")
                 worker.ask(request("where", "shares", texts, data) | {"count": 1})
                 seconds = worker.reply()["value"]
                 records.append(

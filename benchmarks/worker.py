@@ -29,7 +29,7 @@ def _dataset(folder):
 
 @cache
 def _call(text):
-    """Return the call that a request asks for: {"form", "task", "arguments", "values", "data"}."""
+    """Return the call that a request asks for: form, task and its arguments."""
     request = json.loads(text)
     task = getattr(FORMS[request["form"]], request["task"])
     if request["form"] == "limits":
@@ -42,6 +42,7 @@ def answer(request):
     """Run a call `count` times; return its seconds, the process's memory, and a value if any."""
     count = request.pop("count")
     call = _call(json.dumps(request))
+    torch.set_num_threads(request["threads"])
     started = time.perf_counter()
     for _ in range(count):
         value = call()
@@ -53,7 +54,6 @@ def answer(request):
 
 
 def main():
-    torch.set_num_threads(int(sys.argv[1]))
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)
 

@@ -14,8 +14,14 @@ def main() -> None:
     arguments = parser.parse_args()
     config = cli.configuration(arguments)
 
-    from slow_features.experiment import open_data, probe_experiment
+    from slow_features.experiment import (
+        check_before_work,
+        open_data,
+        probe_experiment,
+        weights_file,
+    )
 
+    check_before_work(config, weights_file(config))
     probe_experiment(config, open_data(config, arguments.data))
 
 

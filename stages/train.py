@@ -15,8 +15,14 @@ def main() -> None:
     arguments = parser.parse_args()
     config = cli.configuration(arguments)
 
-    from slow_features.experiment import open_data, probe_experiment, train_experiment
+    from slow_features.experiment import (
+        check_before_work,
+        open_data,
+        probe_experiment,
+        train_experiment,
+    )
 
+    check_before_work(config)
     dataset = open_data(config, arguments.data)
     train_experiment(config, dataset)
     if not arguments.no_probe:

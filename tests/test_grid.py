@@ -1,4 +1,4 @@
-"""The grid: its cells are those of the paper, each with the settings of its file and named changes."""
+"""The grid: cells are those of the paper, each with its file's settings and named changes."""
 
 import sys
 from collections import Counter

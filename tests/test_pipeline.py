@@ -58,7 +58,7 @@ def shrink_grid(file):
     """Two families, three models, a few sequences: every kind of stage runs, none learns."""
     grids = yaml.safe_load(file.read_text())
     grids["families"], grids["models"] = ["changing_uniform", "fixed_uniform"], ["VICReg", "Random"]
-    small = {"dataset_size": 32, "val_dataset_size": 32, "probing_cfg": {"sequences": 32}}
+    small = {"dataset_size": 64, "val_dataset_size": 64, "probing_cfg": {"sequences": 64}}
     grids["quick"]["settings"] = small
     sizes = {"epochs": 1, "embedding_size": 16, "backbone_width_factor": 1, "batch_at_most": 16}
     grids["quick"]["budgets"] = {"VICReg": sizes}

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import signal
 import sys
 from collections.abc import Callable
+
+from slow_features.interrupt import sigterm_as_exit, stop_with_parent
 
 
 class SlowFeaturesError(Exception):
@@ -27,7 +32,7 @@ class TrainingError(SlowFeaturesError):
 
 
 class InterruptError(SlowFeaturesError):
-    """A signal ended the training after its checkpoint. Exit code 128 + signal number."""
+    """A signal ended the work after its state was saved. Exit code 128 + signal number."""
 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
@@ -35,9 +40,53 @@ class InterruptError(SlowFeaturesError):
 
 
 def exit_with_message(main: Callable[[], None]) -> None:
-    """Run `main`; a SlowFeaturesError becomes one line on stderr and its exit code."""
+    """Run a stage's `main`; what ends it early becomes one line on stderr and an exit code.
+
+    2: the input is wrong. 1: the machine refuses, or the numbers went wrong. 130, 143: Ctrl-C,
+    SIGTERM. Anything else is a bug of ours and keeps its traceback. A stage that DVC has started
+    is stopped when DVC dies.
+    """
+    if "DVC_STAGE" in os.environ:
+        stop_with_parent(os.getppid())
     try:
-        main()
+        with sigterm_as_exit():
+            main()
+    except InterruptError as error:
+        _leave(f"stopped: {error}; to go on: {_this_command()}", error.exit_code)
     except SlowFeaturesError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _leave(f"error: {error}", error.exit_code)
+    except KeyboardInterrupt:
+        _leave(f"stopped by Ctrl-C; to go on: {_this_command()}", 128 + signal.SIGINT)
+    except SystemExit as error:
+        if error.code != 128 + signal.SIGTERM:
+            raise
+        _leave(f"stopped by SIGTERM; to go on: {_this_command()}", error.code)
+    except OSError as error:
+        _leave(f"error: {error.filename or 'the machine'}: {error.strerror or error}", 1)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        _leave(
+            "error: not enough memory; ask for less (the batch size, embedding_size, "
+            f"backbone_width_factor, n_steps): {str(error).splitlines()[0][:200]}",
+            1,
+        )
+
+
+def _leave(line: str, code: int) -> None:
+    print(line, file=sys.stderr)
+    sys.exit(code)
+
+
+def _this_command() -> str:
+    """Return what the user types to run this again."""
+    if "DVC_STAGE" in os.environ:
+        return "the same dvc command"
+    return shlex.join(["python", *sys.argv])
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell torch's refusals from other RuntimeErrors: on the CPU they have no type of their own."""
+    text = str(error)
+    refused = "out of memory" in text or "can't allocate memory" in text
+    return refused or isinstance(error, MemoryError)

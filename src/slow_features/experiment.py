@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from slow_features import paths
 from slow_features.config.schema import Experiment
-from slow_features.data.manifest import DatasetSpec
+from slow_features.data.manifest import REMEDY, DatasetSpec
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import StoredDataset, open_dataset, write_dataset
+from slow_features.errors import InputError
+from slow_features.files import check_writable
 
 if TYPE_CHECKING:
     from slow_features.probe.result import ProbeResult
@@ -21,8 +23,12 @@ TRAIN, PROBE = "train", "probe"  # folders below output_path
 
 
 def dataset_spec(config: Experiment) -> DatasetSpec:
-    """Return what an experiment's data set must hold: as many sequences as it will read."""
+    """Return what an experiment's data set must hold: as many sequences as it will read.
+
+    A model that is not trained reads none for training; an epoch is there for the statistics.
+    """
     probe = config.probing_cfg
+    passes = 1 if config.model_type == "Random" else config.model.epochs
     epochs = max(probe.epochs, probe.epochs_enc)
     return DatasetSpec(
         dataset_type=config.dataset_type,
@@ -31,7 +37,7 @@ def dataset_spec(config: Experiment) -> DatasetSpec:
         val_n_steps=config.val_n_steps,
         seed=config.seed,
         sizes={
-            "train": config.dataset_size * config.model.epochs,
+            "train": config.dataset_size * passes,
             "probe": probe.sequences
             if probe.solver == "closed_form"
             else epochs * config.val_dataset_size,
@@ -52,9 +58,14 @@ def write_experiment_data(config: Experiment, folder: Path) -> None:
 
 
 def open_data(config: Experiment, folder: str | None) -> StoredDataset:
-    """Open a data set; without a folder, the one kept in .cache/, made when it is first needed."""
+    """Open a data set; without a folder, the one kept in .cache/, made when it is first needed.
+
+    Raises InputError when the folder holds no data set, or one for other settings.
+    """
     if folder is not None:
-        return open_dataset(folder)
+        dataset = open_dataset(folder)
+        _require_fit(config, dataset)
+        return dataset
     spec, noise = dataset_spec(config), NoiseSetting.from_config(config)
     text = repr((asdict(spec), noise, config.model.channels, config.dataset_structured_noise_path))
     kept = paths.data_cache() / hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -64,6 +75,34 @@ def open_data(config: Experiment, folder: str | None) -> StoredDataset:
     return open_dataset(kept)
 
 
+def _require_fit(config: Experiment, dataset: StoredDataset) -> None:
+    """Raise InputError unless the data set is what the settings ask for, and has enough of it."""
+    wanted, found = asdict(dataset_spec(config)), asdict(dataset.spec)
+    sizes, stored = wanted.pop("sizes"), found.pop("sizes")
+    other = [
+        f"{key} = {found[key]}, not {wanted[key]}" for key in wanted if found[key] != wanted[key]
+    ]
+    other += [
+        f"{stored[split]} sequences for {split}, not {sizes[split]}"
+        for split in sizes
+        if stored[split] < sizes[split]
+    ]
+    if other:
+        raise InputError(f"{dataset.folder}: written for other settings ({other[0]}); {REMEDY}")
+
+
+def check_before_work(config: Experiment, weights: Path | None = None) -> None:
+    """Refuse what can be refused before data is written, let alone a model trained.
+
+    weights: a file that must fit the model, as `load_checkpoint_path`. Raises InputError, or
+    MachineError for a device, memory or a place for the results that is not there.
+    """
+    from slow_features.training.preflight import check_model
+
+    check_writable(Path(config.output_path) / TRAIN)
+    check_model(config, weights or config.load_checkpoint_path)
+
+
 def train_experiment(config: Experiment, dataset: StoredDataset) -> None:
     """Train into output_path/train."""
     from slow_features.training.train import train
@@ -71,13 +110,18 @@ def train_experiment(config: Experiment, dataset: StoredDataset) -> None:
     train(config, dataset, Path(config.output_path) / TRAIN)
 
 
+def weights_file(config: Experiment) -> Path:
+    """Return the file of weights that the training writes."""
+    from slow_features.training.train import WEIGHTS_FILE
+
+    return Path(config.output_path) / TRAIN / WEIGHTS_FILE
+
+
 def probe_experiment(config: Experiment, dataset: StoredDataset) -> None:
     """Evaluate the weights in output_path/train; write and print the result."""
     from slow_features.probe.stage import probe
-    from slow_features.training.train import WEIGHTS_FILE
 
-    output = Path(config.output_path)
-    result = probe(config, dataset, output / TRAIN / WEIGHTS_FILE, output / PROBE)
+    result = probe(config, dataset, weights_file(config), Path(config.output_path) / PROBE)
     print(summary(result))
 
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from slow_features.errors import MachineError
+from slow_features.errors import InputError, MachineError
 
 # What to do about the machine's refusals; any other OSError is raised as it is.
 _REMEDIES = {
@@ -68,6 +68,8 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     partial, old = _hidden_beside(path), _hidden_beside(path)
     with _refusals_explained(path):
+        if path.is_file():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         try:
             partial.mkdir(parents=True)
             yield partial
@@ -100,6 +102,52 @@ def write_json(path: Path | str, content: Any) -> None:
     """
     text = json.dumps(content, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
+
+
+def check_writable(path: Path | str) -> None:
+    """Refuse a path that cannot be written, before the work whose result it shall take.
+
+    Looks only, writes nothing. Raises MachineError as `atomic_file` does.
+    """
+    with _refusals_explained(Path(path)):
+        folder = _nearest_folder(Path(path))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+            number = errno.EROFS if read_only else errno.EACCES
+            raise OSError(number, os.strerror(number))
+
+
+def check_replaceable(folder: Path, what: str, mark: str) -> None:
+    """Refuse a folder that is not empty and, without its file `mark`, is no earlier `what` of ours.
+
+    Raises InputError, before work whose result would replace it whole.
+    """
+    if (folder / mark).exists() or not folder.exists():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise InputError(
+            f"{folder}: exists and is no {what}, so it is not replaced; name another folder"
+        )
+
+
+def check_space(path: Path | str, needed: int) -> None:
+    """Refuse `needed` bytes at `path` if its disk has fewer. Raises MachineError."""
+    free = shutil.disk_usage(_nearest_folder(Path(path))).free
+    if needed > free:
+        raise MachineError(
+            f"cannot write {path}: it takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+            "free some space or ask for less"
+        )
+
+
+def _nearest_folder(path: Path) -> Path:
+    """Return the folder that is there and in which `path` or its first missing parent would be."""
+    for folder in path.absolute().parents:
+        if folder.is_dir():
+            return folder
+        if folder.exists():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 def sha256_file(path: Path | str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -17,6 +19,8 @@ from slow_features.models.base import WorldModel
 
 FORMAT = "slow-features weights 1"
 _KEY = "slow_features"  # one metadata entry: safetensors writes several in random order
+_CHECKSUM = "tensors_sha256"
+_REMEDY = "delete it and run again what wrote it"
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,24 @@ class TensorFile:
 def write_tensors(file: Path, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
     """Write tensors with a description (JSON) atomically; same input, same bytes."""
     on_cpu = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    text = json.dumps(description)
+    text = json.dumps(description | {_CHECKSUM: checksum(on_cpu)})
     write_bytes(file, save(on_cpu, metadata={_KEY: text}))
 
 
+def checksum(tensors: dict[str, Tensor]) -> str:
+    """Return the SHA-256 of tensors: names, types, shapes and bytes, sorted by name."""
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
 def read_tensors(file: Path, expected_format: str) -> TensorFile:
-    """Read a file of `write_tensors`. Raises InputError when it is not one, or is damaged."""
+    """Read a file of `write_tensors`; nothing in it is ever executed.
+
+    Raises InputError when it is not such a file, or not as it was written, to the last bit.
+    """
     if not file.is_file():
         raise InputError(f"{file}: no such file; allowed: a .safetensors file of this project")
     try:
@@ -48,11 +64,14 @@ def read_tensors(file: Path, expected_format: str) -> TensorFile:
             metadata = content.metadata() or {}
             description = json.loads(metadata.get(_KEY, "{}"))
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, OSError) as error:
-        raise InputError(f"{file}: not a sound safetensors file ({error})") from None
+    except (SafetensorError, ValueError, OSError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{file}: not a sound safetensors file ({reason}); {_REMEDY}") from None
     found = description.get("format") if isinstance(description, dict) else None
     if found != expected_format:
         raise InputError(f"{file}: format is {found!r}; allowed: {expected_format!r}")
+    if description.pop(_CHECKSUM, None) != checksum(tensors):
+        raise InputError(f"{file}: damaged, its tensors are not those written; {_REMEDY}")
     return TensorFile(file, tensors, description)
 
 

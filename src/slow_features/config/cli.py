@@ -5,17 +5,26 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-
-import yaml
+from typing import NoReturn
 
 from slow_features.config.describe import help_text
 from slow_features.config.load import load_config
 from slow_features.config.schema import Experiment
+from slow_features.config.yaml_text import write_yaml_text
+from slow_features.errors import InputError
 
 
-def parser(description: str) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser whose refusals are those of every other bad input: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError; argparse itself would print its usage first."""
+        raise InputError(f"{self.prog}: {message}; allowed: what {self.prog} --help lists")
+
+
+def parser(description: str) -> Parser:
     """Return a parser with the options of every stage; a stage adds its own."""
-    result = argparse.ArgumentParser(
+    result = Parser(
         description=description,
         epilog=help_text(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -63,4 +72,4 @@ def parse(description: str, argv: Sequence[str] | None = None) -> Experiment:
 
 def as_yaml(config: Experiment) -> str:
     """Return all settings as YAML, in the order of the schema."""
-    return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
+    return write_yaml_text(config.model_dump())

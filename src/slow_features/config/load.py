@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from slow_features.config.describe import all_settings
@@ -18,10 +18,12 @@ from slow_features.config.published import (
     recognise,
 )
 from slow_features.config.schema import Experiment
+from slow_features.config.yaml_text import read_yaml_text
 from slow_features.errors import InputError
 
 MAX_BYTES = 1_000_000  # a configuration is a page of text; more is a mistake
 MAX_DEPTH = 2  # top level and one level of sections
+KEY = r"[\w-]{1,64}"  # a dotted key belongs to --values alone
 
 
 @dataclass(frozen=True)
@@ -48,31 +50,36 @@ def load_config(files: Iterable[str | Path], values: Sequence[str] = ()) -> Load
 
 
 def read_yaml(file: str | Path, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
-    """Read one YAML file of settings, at most `max_depth` mappings deep, with the safe loader.
+    """Read one YAML file of settings, at most `max_depth` mappings deep.
 
     Raises InputError for a file that is missing, unreadable, too large, or no mapping.
     """
+    name = _readable(str(file))
     try:
-        if Path(file).stat().st_size > MAX_BYTES:
-            raise InputError(
-                f"{file}: larger than {MAX_BYTES} bytes; allowed: a YAML file of settings"
-            )
-        text = Path(file).read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"{file}: not a YAML file of settings: {_one_line(error)}") from None
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{file}: holds no settings; allowed: lines of 'key: value'")
-    _check_keys(content, where=str(file), levels=max_depth)
-    return content
+        with Path(file).open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)  # never more: it may be a device without an end
+    except (OSError, ValueError) as error:  # ValueError: no name of a file at all
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"{name}: cannot be read: {reason}; allowed: a YAML file") from None
+    if len(content) > MAX_BYTES:
+        raise InputError(f"{name}: larger than {MAX_BYTES} bytes; allowed: a YAML file of settings")
+    try:
+        settings = read_yaml_text(content.decode("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{name}: not a YAML file of settings: {error}") from None
+    if not isinstance(settings, dict):
+        raise InputError(f"{name}: holds no settings; allowed: lines of 'key: value'")
+    _check_keys(settings, where=name, levels=max_depth)
+    return settings
 
 
 def _check_keys(content: dict[Any, Any], where: str, levels: int = MAX_DEPTH) -> None:
     for key, value in content.items():
-        if not isinstance(key, str):
-            raise InputError(f"{where}: key {shorten(key)}: allowed: names of settings")
+        if not isinstance(key, str) or not re.fullmatch(KEY, key):
+            raise InputError(
+                f"{where}: key {shorten(key)}: allowed: names of settings; the keys of a section "
+                "stand below its name, indented"
+            )
         if isinstance(value, dict):
             if levels <= 1:
                 raise InputError(f"{where}: {key}: nested too deep; allowed: section and key")
@@ -86,11 +93,9 @@ def parse_value(text: str) -> dict[str, Any]:
     if not equals or not all(parts) or len(parts) > MAX_DEPTH:
         raise InputError(f"--values {shorten(text)}: allowed: key=value or section.key=value")
     try:
-        parsed = yaml.safe_load(value)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(
-            f"--values {shorten(text)}: the value is not YAML: {_one_line(error)}"
-        ) from None
+        parsed = read_yaml_text(value)
+    except ValueError as error:
+        raise InputError(f"--values {shorten(text)}: the value is not YAML: {error}") from None
     for part in reversed(parts):
         parsed = {part: parsed}
     _check_keys(parsed, where="--values")
@@ -136,9 +141,12 @@ def _suggestion(key: str, known: Iterable[str]) -> str:
 
 def shorten(value: Any) -> str:
     """Return a value as one short line of text."""
+    if isinstance(value, int) and abs(value) >= 10**40:
+        return f"a number of {value.bit_length() * 3 // 10} digits"
     text = "null" if value is None else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def _readable(name: str) -> str:
+    """Return the name of a file as one line without control characters."""
+    return name if name.isprintable() and len(name) <= 300 else shorten(name)

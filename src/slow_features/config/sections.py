@@ -13,7 +13,7 @@ from pydantic import Field
 from slow_features.config.fields import AS_TEXT, Coefficient, Count, Rate, Section, number, setting
 
 ENCODERS = Literal["menet5", "resnet18", "lenet5", "mlp", "identity"]
-_SIZES = r"\d{1,5}(-\d{1,5})*"  # layer sizes of an MLP, as in "512-512"
+_SIZES = r"[1-9]\d{0,4}(-[1-9]\d{0,4})*"  # layer sizes of an MLP, as in "512-512"
 
 
 class ModelSection(Section):

@@ -38,12 +38,22 @@ class ArrayWriter:
             raise ValueError(f"{self._file.name}: {self._rows} rows, not {self._shape[0]}")
 
 
-def map_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Map a float32 array into memory; InputError if the file holds anything else."""
+def map_array(
+    path: Path, shape: tuple[int | None, ...], dtype: type[np.number] = np.float32
+) -> np.ndarray:
+    """Map an array into memory; InputError if the file holds anything else.
+
+    shape: None stands for any number.
+    """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: not an array ({error})") from error
-    if array.shape != shape or array.dtype != np.float32:
-        raise InputError(f"{path}: {array.dtype} {array.shape} instead of float32 {shape}")
+    fits = len(array.shape) == len(shape) and all(
+        wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
+    )
+    if not fits or array.dtype != dtype:
+        raise InputError(
+            f"{path}: {array.dtype} {array.shape} instead of {np.dtype(dtype)} {shape}"
+        )
     return array

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from slow_features.data.counters import Split
+from slow_features.data.counters import SPLITS, Split
 from slow_features.data.geometry import dots_of
 from slow_features.data.noise import NoiseSetting, NoiseSource
 from slow_features.errors import InputError
@@ -30,11 +30,11 @@ class DatasetSpec:
     """
 
     dataset_type: Literal["Single", "Multiple"]
-    dot_std: float
-    n_steps: int
-    val_n_steps: int
-    seed: int
-    sizes: dict[Split, int]
+    dot_std: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    n_steps: Annotated[int, Field(ge=2)]
+    val_n_steps: Annotated[int, Field(ge=2)]
+    seed: Annotated[int, Field(ge=0)]
+    sizes: dict[Split, Annotated[int, Field(ge=1)]]
 
     @property
     def dots(self) -> int:
@@ -77,6 +77,12 @@ class Manifest(BaseModel):
     image_origin: str | None
     files: dict[str, FileRecord]
 
+    @model_validator(mode="after")
+    def _names_every_split(self) -> Self:
+        if set(self.spec.sizes) != set(SPLITS):
+            raise ValueError(f"spec.sizes: allowed: a number for each of {', '.join(SPLITS)}")
+        return self
+
     def write(self, folder: Path) -> None:
         """Write manifest.json into the folder."""
         (folder / MANIFEST).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -90,7 +96,7 @@ class Manifest(BaseModel):
         except FileNotFoundError as error:
             raise InputError(f"{path}: there is no data set here; {REMEDY}") from error
         except (OSError, ValidationError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error.errors()[0]["msg"]
+            reason = error.strerror if isinstance(error, OSError) else _first_problem(error)
             raise InputError(f"{path}: not a manifest ({reason}); {REMEDY}") from error
         if manifest.format != FORMAT:
             raise InputError(f"{path}: format {manifest.format}, not {FORMAT}; {REMEDY}")
@@ -115,6 +121,11 @@ class Manifest(BaseModel):
                 raise InputError(f"{path}: {size} bytes instead of {record.bytes}; {REMEDY}")
             if checksums and sha256_file(path) != record.sha256:
                 raise InputError(f"{path}: damaged, its SHA-256 has changed; {REMEDY}")
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return ": ".join([*(str(part) for part in first["loc"][-2:]), first["msg"]])
 
 
 def records(folder: Path, names: Iterable[str]) -> dict[str, FileRecord]:

@@ -12,23 +12,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from slow_features.data.arrays import ArrayWriter, map_array
 from slow_features.data.counters import SPLITS, Split, split_key
-from slow_features.data.geometry import bounds
+from slow_features.data.geometry import IMAGE_SIZE, bounds
 from slow_features.data.images import ImageBanks, bank_of, load_images
 from slow_features.data.manifest import FORMAT, MANIFEST, REMEDY, DatasetSpec, Manifest, records
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.statistics import PixelStatistics, measure
 from slow_features.data.trajectories import BLOCK, roll_out, sample
 from slow_features.errors import InputError
-from slow_features.files import atomic_folder
+from slow_features.files import atomic_folder, check_replaceable, check_space, check_writable
 
 if TYPE_CHECKING:  # torch is loaded where frames are made: to find a finished cell takes none
     import torch
@@ -55,7 +57,9 @@ def write_dataset(
     them needs no more memory than a thousand.
     """
     folder = Path(folder)
-    _refuse_other_content(folder)
+    check_replaceable(folder, "data set", MANIFEST)
+    check_writable(folder)
+    check_space(folder, sum(_bytes(spec, split) for split in SPLITS))
     banks = _banks(noises, image_source)
     with atomic_folder(folder) as fresh:
         for split in SPLITS:
@@ -106,7 +110,7 @@ class StoredDataset:
             start_shape, actions_shape = _shapes(self.spec, split)
             self._starts[split] = map_array(folder / f"{split}.start.npy", start_shape)
             self._actions[split] = map_array(folder / f"{split}.actions.npy", actions_shape)
-        self._statistics = json.loads((folder / STATISTICS).read_text(encoding="utf-8"))
+        self._statistics = _read_statistics(folder / STATISTICS, self.channels)
 
     def sequences(self, split: Split, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         """Return sequences begin..end - 1 of a split, in px.
@@ -145,7 +149,7 @@ class StoredDataset:
                 f"{self.folder}: written for noise {', '.join(self._statistics)}, not for "
                 f"{noise.key}; {REMEDY}"
             )
-        return PixelStatistics(**{k: tuple(v) for k, v in self._statistics[noise.key].items()})
+        return self._statistics[noise.key]
 
     def frame_maker(
         self, split: Split, noise: NoiseSetting, device: torch.device | str, normalize: bool
@@ -161,7 +165,8 @@ class StoredDataset:
             statistics = PixelStatistics.identity(self.channels)
         bank = None
         if noise.structured:
-            bank = np.load(self.folder / f"images.{bank_of(split)}.npy", allow_pickle=False)
+            path = self.folder / f"images.{bank_of(split)}.npy"
+            bank = np.array(map_array(path, (None, IMAGE_SIZE, IMAGE_SIZE), np.uint8))
         key = split_key(split, self.spec.seed)
         return FrameMaker(key, noise, self.spec.dot_std, statistics, device, bank)
 
@@ -172,14 +177,21 @@ def _shapes(spec: DatasetSpec, split: Split) -> tuple[tuple[int, ...], tuple[int
     return (size, dots, 2), (size, spec.steps(split) - 1, dots, 2)
 
 
-def _refuse_other_content(folder: Path) -> None:
-    """Raise InputError for a file, or a folder of other files: it would be replaced."""
-    if (folder / MANIFEST).exists() or not folder.exists():
-        return
-    if folder.is_file() or any(folder.iterdir()):
-        raise InputError(
-            f"{folder}: exists and is no data set, so it is not replaced; name another folder"
-        )
+def _read_statistics(path: Path, channels: int) -> dict[str, PixelStatistics]:
+    """Return the pixel statistics by the key of their noise. Raises InputError if damaged."""
+    try:
+        found = TypeAdapter(dict[str, PixelStatistics]).validate_json(path.read_bytes())
+        if any({len(one.mean), len(one.std)} != {channels} for one in found.values()):
+            raise ValueError(f"allowed: {channels} channels")
+    except (OSError, ValueError) as error:
+        reason = type(error).__name__
+        raise InputError(f"{path}: no pixel statistics ({reason}); {REMEDY}") from None
+    return found
+
+
+def _bytes(spec: DatasetSpec, split: Split) -> int:
+    """Return how much disk a split takes."""
+    return 4 * sum(math.prod(shape) for shape in _shapes(spec, split))
 
 
 def _banks(noises: Sequence[NoiseSetting], image_source: str | None) -> ImageBanks | None:

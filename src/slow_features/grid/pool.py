@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slow_features.errors import InterruptError
-from slow_features.training.interrupt import StopRequest, stop_on_signals
+from slow_features.interrupt import StopRequest, stop_on_signals
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 60.0  # for a cell to write its checkpoint after a stop request

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from slow_features.config.schema import ExperimentBase
 from slow_features.errors import InterruptError
+from slow_features.interrupt import sigterm_as_exit
 from slow_features.tracking.describe import describe, origin
 from slow_features.tracking.mlflow_sink import start
 from slow_features.tracking.process import this_process
@@ -104,7 +103,7 @@ def run(
     database, full disk) costs one line on stderr and nothing else: `backfill` makes up for it.
     Raises MachineError if the settings ask for Weights & Biases and it cannot start.
     """
-    with _sigterm_as_exit():
+    with sigterm_as_exit():
         more = {**origin(), "process": this_process(), **(tags or {})}
         tracked = Run(_open_sinks(config, describe(config, stage, identity, more), from_scratch))
         try:
@@ -142,21 +141,3 @@ def _warn(tracker: str, error: Exception) -> None:
         "its results are complete. `make mlflow` fills them in later.",
         file=sys.stderr,
     )
-
-
-@contextmanager
-def _sigterm_as_exit() -> Iterator[None]:
-    """Let SIGTERM raise SystemExit, so that a killed run can say so; a handler there stays."""
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)

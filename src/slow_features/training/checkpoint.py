@@ -53,7 +53,14 @@ def load_checkpoint(
     """
     content = read_tensors(file, FORMAT)
     if content.description.get("identity") != identity:
-        raise content.problem("belongs to another training; delete it to start afresh")
+        raise content.problem("belongs to another training; delete it and run again")
+    try:
+        return _restore(content, model, optimizer)
+    except (KeyError, TypeError, ValueError) as error:
+        raise content.problem(f"no checkpoint ({error!r}); delete it and run again") from None
+
+
+def _restore(content: TensorFile, model: WorldModel, optimizer: torch.optim.Optimizer) -> Progress:
     own = {f"model.{name}": value for name, value in model.state_dict().items()}
     stored = {name: value for name, value in content.tensors.items() if name in own}
     require_same_shapes(content, own, stored)

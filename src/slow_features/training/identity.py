@@ -11,6 +11,7 @@ import slow_features
 from slow_features.config.schema import Experiment
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import StoredDataset
+from slow_features.files import sha256_file
 from slow_features.models.registry import section_name
 
 # Settings that name or place a run, or belong to the probe: two runs that differ only here
@@ -38,9 +39,16 @@ def identity(config: Experiment, dataset: StoredDataset) -> str:
         "settings": settings_of_weights(config),
         "data": dataset.checksum_for(NoiseSetting.from_config(config)),
         "code": code_version(CODE_OF_WEIGHTS),
+        "start": _starting_weights(config),
     }
     text = json.dumps(record, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _starting_weights(config: Experiment) -> str | None:
+    """Return the checksum of the weights that a training starts from: a path may change content."""
+    file = config.load_checkpoint_path
+    return sha256_file(file) if file else None
 
 
 def settings_of_weights(config: Experiment) -> dict:

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from slow_features.errors import InterruptError
+from slow_features.interrupt import StopRequest
 from slow_features.training.curve import Progress
-from slow_features.training.interrupt import StopRequest
 from slow_features.training.progress import ProgressBar
 from slow_features.training.session import Session
 
@@ -42,7 +42,9 @@ def run_steps(
             bar.advance()
             if stop.signal_number is not None:
                 save()
-                raise InterruptError(stop.signal_number, f"stopped after step {progress.step}")
+                raise InterruptError(
+                    stop.signal_number, f"step {progress.step} of {total} is done and kept"
+                )
             if progress.step % save_every == 0 and progress.step < total:
                 save()
 

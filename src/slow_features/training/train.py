@@ -16,12 +16,18 @@ from torch import nn
 from slow_features import paths, provenance, tracking
 from slow_features.config.schema import Experiment
 from slow_features.data.store import StoredDataset
-from slow_features.errors import MachineError
-from slow_features.files import atomic_folder, write_json, write_text
+from slow_features.errors import InterruptError, MachineError
+from slow_features.files import (
+    atomic_folder,
+    check_replaceable,
+    check_writable,
+    write_json,
+    write_text,
+)
+from slow_features.interrupt import stop_on_signals
 from slow_features.training.checkpoint import load_checkpoint, save_checkpoint
 from slow_features.training.curve import Progress
 from slow_features.training.identity import identity, settings_of_weights
-from slow_features.training.interrupt import stop_on_signals, stop_with_parent
 from slow_features.training.loop import run_steps
 from slow_features.training.session import Session, build_model, start_session
 from slow_features.weights import load_weights, save_weights
@@ -41,10 +47,12 @@ def train(config: Experiment, dataset: StoredDataset, folder: Path, log: bool = 
     Raises InputError before any work for bad input, TrainingError for a loss that is not finite,
     InterruptError after Ctrl-C or SIGTERM.
     """
-    stop_with_parent()
     session = start_session(config, dataset)
     name = identity(config, dataset)
     file = paths.checkpoints() / name / "checkpoint.safetensors"
+    check_replaceable(folder, "training", SUMMARY_FILE)
+    check_writable(folder)  # now, not after hours of training
+    check_writable(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     with (
         _only_one(file.parent),
@@ -64,7 +72,9 @@ def train(config: Experiment, dataset: StoredDataset, folder: Path, log: bool = 
         run.log_curve(progress.curve)
         for result in (WEIGHTS_FILE, CURVES_FILE, SUMMARY_FILE):
             run.log_artifact(folder / result)
-    shutil.rmtree(file.parent, ignore_errors=True)
+        shutil.rmtree(file.parent, ignore_errors=True)  # still locked: nobody is at work in it
+    if stop.signal_number is not None:  # it came when there was no step left to stop at
+        raise InterruptError(stop.signal_number, "the training is finished and written")
 
 
 def _tracked(

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to stop at the next step, not in the middle of one."""
+"""Ctrl-C, SIGTERM and a parent that dies: how a process of this project is asked to stop."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -30,7 +32,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
         request.signal_number = number
         signal.signal(number, previous[number])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         previous[number] = signal.signal(number, note)
     try:
         yield request
@@ -39,14 +41,36 @@ def stop_on_signals() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-def stop_with_parent() -> None:
-    """Ask the kernel for a SIGTERM when the parent dies (Linux; elsewhere nothing happens).
+@contextmanager
+def sigterm_as_exit() -> Iterator[None]:
+    """Let SIGTERM raise SystemExit, so that what it ends can clean up and say so.
+
+    A handler that is there stays; a thread other than the main one has none.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def stop_with_parent(parent: int) -> None:
+    """Ask the kernel for a SIGTERM when the process `parent`, which started this one, dies.
 
     A killed `dvc repro` would otherwise leave its training running, and the next one would race it.
+    Linux; elsewhere nothing happens. The request outlives an exec, so it may be made between fork
+    and exec for a program that knows nothing of it.
     """
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:  # it died before the request was made
         os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,79 @@
+"""The benchmark measures what it says: in turns, with the right arithmetic, whole tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import run, turns
+from benchmarks.budget import TINY
+from benchmarks.flops import flops_per_sequence
+from benchmarks.requests import config_of
+
+PERFORMANCE = Path("docs/performance.md")
+
+
+class FakeSide:
+    """A side of ten units a call whose blocks take a known time and leave a trace."""
+
+    def __init__(self, name, seconds, trace):
+        self.name, self.seconds, self.trace = name, seconds, trace
+
+    def block(self, count):
+        self.trace.append((self.name, count))
+        return {"seconds": self.seconds * count, "megabytes": 1.0}
+
+    def rate(self, seconds, count):
+        return 10 * count / seconds
+
+
+def test_sides_take_turns_and_blocks_last_as_long_as_asked():
+    trace = []
+    sides = {"slow": FakeSide("slow", 2.0, trace), "fast": FakeSide("fast", 0.5, trace)}
+    results = turns.take_turns(sides, rounds=3, block_seconds=1.0)
+    assert trace[4:] == [("slow", 1), ("fast", 2)] * 3
+    assert results["slow"]["median"] == pytest.approx(5.0)
+    assert results["fast"]["median"] == pytest.approx(20.0)
+    assert turns.ratio(results, "fast", "slow")["median"] == pytest.approx(4.0)
+
+
+def test_no_more_than_two_rounds_when_time_is_up():
+    trace = []
+    sides = {"only": FakeSide("only", 1.0, trace)}
+    results = turns.take_turns(sides, rounds=5, block_seconds=1.0, point_seconds=-1.0)
+    assert len(results["only"]["rates"]) == 2
+
+
+def test_ratio_is_of_neighbouring_blocks():
+    """A load that slows both sides in one round must not show in the ratio."""
+    results = {"fast": {"rates": [40.0, 4.0, 40.0]}, "slow": {"rates": [10.0, 1.0, 10.0]}}
+    found = turns.ratio(results, "fast", "slow")
+    assert (found["lowest"], found["median"], found["highest"]) == (4.0, 4.0, 4.0)
+
+
+@pytest.mark.parametrize("form", ["slow", "ours"])
+def test_convolutions_are_counted_as_on_paper(form):
+    """Forward, and backward twice that; the first layer's frames need no gradient."""
+    config = config_of(["model_type=VICReg", "dataset_batch_size=4"])
+    first = 2 * 25 * 1 * 32 * 14 * 14
+    later = 2 * 25 * 32 * 64 * 7 * 7 + 2 * 9 * 64 * 64 * 7 * 7
+    counted = flops_per_sequence(config, form)["convolution"]
+    assert counted == 17 * (2 * first + 3 * later)
+
+
+def test_the_benchmark_runs_and_writes_the_documented_keys(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run, "QUICK", TINY)
+    monkeypatch.setattr(run, "RESULTS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["run", "--quick", "--name", "smoke"])
+    run.main()
+    found = json.loads((tmp_path / "smoke.json").read_text())
+    documented = re.findall(r"^\| `(\w+)` \|", PERFORMANCE.read_text(), re.MULTILINE)
+    assert set(found) == set(documented)
+    (point,) = found["steps"]
+    assert all(side["median"] > 0 for side in point["sequences_per_second"].values())
+    shown = capsys.readouterr().out
+    assert "**Times faster than the straightforward form**" in shown
+    assert "| VICReg | 4 |" in shown

@@ -1,0 +1,194 @@
+"""The pages say what is there: links, files, commands, settings, stages, fields, counts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from itertools import pairwise, product
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slow_features.config.cli import parser
+from slow_features.config.load import load_config
+from slow_features.grid.cells import cells_of
+from slow_features.grid.run import find_cell
+from slow_features.probe.result import json_schema
+
+# Files that pages name and that are still to be added.
+PENDING = (
+    "docs/images/figure3.png",
+    "docs/images/mlflow.png",
+    "docs/performance.md",
+    "docs/reliability.md",
+    "docs/calibration.md",
+)
+PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
+PIPELINE, RESULTS, REPRODUCTION = (
+    Path(f"docs/{name}.md").read_text() for name in ("pipeline", "results", "reproduction")
+)
+DVC = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
+GRIDS = yaml.safe_load(Path("grids.yaml").read_text())
+SCALES = [name for name, value in GRIDS.items() if isinstance(value, dict)]
+
+
+def anchors(page):
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if target.startswith(("https://", "http://127.0.0.1")):
+            continue
+        place, _, anchor = target.partition("#")
+        file = (page.parent / place).resolve() if place else page.resolve()
+        name = str(file.relative_to(Path.cwd()))
+        if name in PENDING and not file.exists():
+            continue
+        assert file.exists(), f"{page}: {target}"
+        assert not anchor or anchor in anchors(file), f"{page}: no heading for {target}"
+
+
+def commands(page):
+    """Return the commands in a page's sh blocks, as words; a comment ends a command."""
+    text = "".join(re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL))
+    lines = text.replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+COMMANDS = [(page, words) for page in PAGES for words in commands(page)]
+
+
+@pytest.mark.parametrize(("page", "words"), COMMANDS, ids=lambda value: str(value)[:60])
+def test_commands_name_what_exists(page, words):
+    """Files are there, make targets and DVC stages are defined, settings are accepted."""
+    if words[0] == "make":
+        targets = re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE)
+        assert set(words[1:]) <= set(targets)
+    elif words[:2] == ["python", "stages/train.py"]:
+        if "TemporalVariance" not in str(words):  # which tests/test_new_model.py runs
+            arguments = parser("").parse_args([w for w in words[2:] if w != "--help"])
+            load_config(arguments.configs, arguments.values)
+    elif words[:2] == ["python", "stages/cell.py"]:
+        find_cell(words[2])
+    elif words[0] == "python":
+        file = words[1] if words[1] != "-m" else f"src/{words[2].replace('.', '/')}.py"
+        assert Path(file).exists()
+    elif words[:2] in (["dvc", "repro"], ["dvc", "exp"]):
+        check_dvc(words)
+    else:
+        assert words[0] in ("dvc", "git", "cd", "source", "sed", "rm"), words
+
+
+def check_dvc(words):
+    for option, value in pairwise(words):
+        if option == "-S":
+            key, _, texts = value.partition("=")
+            for text in texts.split(","):
+                load_config(["params.yaml"], [f"{key}={text}"])
+    stages = [w for w in words[2:] if re.match(r"experiment-|[a-z]+@", w)]
+    for stage in (name for word in stages for name in expanded(word)):
+        assert stage in stage_names(), stage
+
+
+def expanded(word):
+    """Expand {a,b} as a shell does."""
+    found = re.match(r"(.*)\{(.*)\}(.*)", word)
+    return [found[1] + middle + found[3] for middle in found[2].split(",")] if found else [word]
+
+
+def stage_names():
+    """Return the names of all stages, at every scale."""
+    names = set()
+    for step, stage in DVC.items():
+        axes = [SCALES, GRIDS["families"], GRIDS["models"]][: len(stage.get("matrix", ()))]
+        names |= {f"{step}@{'-'.join(item)}" for item in product(*axes)} if axes else {step}
+    return names
+
+
+def test_the_pipeline_page_names_every_stage():
+    for step, stage in DVC.items():
+        assert f"`{step}{'@' if 'matrix' in stage else ''}" in PIPELINE, step
+
+
+def reruns(key):
+    """Return the stages of the experiment that a change of a setting makes out of date."""
+    found = []
+    for name, stage in DVC.items():
+        if not name.startswith("experiment-"):
+            continue
+        own = any(key == p or key.startswith(f"{p}.") for p in stage.get("params", []))
+        before = [outs_of(DVC[earlier]) for earlier in found]
+        fed = any(dep.startswith(out) for dep in stage["deps"] for outs in before for out in outs)
+        if own or fed:
+            found.append(name)
+    return [name.removeprefix("experiment-") for name in found]
+
+
+def outs_of(stage):
+    outs = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
+    return [next(iter(out)) if isinstance(out, dict) else out for out in outs]
+
+
+def test_the_table_of_reruns_is_that_of_dvc_yaml():
+    rows = re.findall(r"^\| (`[^|]*) \| ([a-z, ]+) \|", PIPELINE, re.MULTILINE)
+    checked = 0
+    for keys, stages in rows:
+        for key in re.findall(r"`([\w.]+)`", keys):
+            assert stages.replace("nothing", "").split(", ") == (reruns(key) or [""]), key
+            checked += 1
+    assert checked > 20
+
+
+def schema_tables():
+    """Return the fields of result.json as Markdown tables, one for each block."""
+    schema = json_schema()
+    blocks = {"result.json": schema}
+    blocks |= {name: schema["$defs"][name] for name in ("Errors", "ProbeErrors", "Noise")}
+    known = blocks["Errors"]["properties"]
+    return "\n\n".join(
+        f"**{name}**. {block['description']}{' Errors, and:' * (name == 'ProbeErrors')}\n\n"
+        + "| field | type | meaning |\n|---|---|---|\n"
+        + "\n".join(
+            f"| `{field}` | {type_of(info)} | {info['description']} |"
+            for field, info in block["properties"].items()
+            if name != "ProbeErrors" or field not in known
+        )
+        for name, block in blocks.items()
+    )
+
+
+def type_of(info):
+    """Return a field's type in words, from its JSON schema."""
+    if "anyOf" in info:
+        return " or ".join(type_of(option) for option in info["anyOf"])
+    if "$ref" in info:
+        return info["$ref"].rpartition("/")[2]
+    if info["type"] == "array":
+        return f"list of {type_of(info['items'])}s"
+    if info["type"] == "object":
+        return f"{type_of(info['additionalProperties'])} by dot"
+    return " or ".join(info["enum"]) if "enum" in info else info["type"]
+
+
+def test_the_fields_of_a_result_are_those_of_the_schema():
+    """After a change of ProbeResult paste what this test prints into docs/results.md."""
+    tables = schema_tables()
+    assert tables in RESULTS, f"\n{tables}\n"
+
+
+def test_counts_of_cells_are_those_of_the_grid():
+    for scale in SCALES:
+        assert f"| `{scale}` | {len(cells_of(scale))} " in REPRODUCTION, scale
+
+
+def test_files_of_the_report_are_those_that_it_writes():
+    sources = "".join(file.read_text() for file in Path("src/slow_features/report").glob("*.py"))
+    names = re.findall(r"`(\w+)\.(?:png|csv)`", REPRODUCTION)
+    assert len(names) > 10
+    for name in names:
+        assert f'"{name.removesuffix("FAMILY")}' in sources, name
