@@ -48,7 +48,8 @@ format: $(READY) ## mend style
 	ruff check --fix .
 	ruff format .
 
-mlflow: $(READY) ## open the MLflow UI on this machine only (http://127.0.0.1:5000)
+mlflow: $(READY) ## fill in missing runs, open the MLflow UI on this machine only (http://127.0.0.1:5000)
+	python stages/track.py
 	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1
 
 clean: ## remove what runs have made, except reports and the DVC cache

@@ -1,13 +1,13 @@
 """Train and evaluate one cell of the paper's grid into the store of finished cells."""
 
-import argparse
-
 from slow_features.errors import exit_with_message
 
 
 def main() -> None:
     """Run the cell that the argument names."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    from slow_features.config import cli
+
+    parser = cli.Parser(description=__doc__)
     parser.add_argument("cell", help="as quick/fixed_uniform/VICReg/alpha1.25-control-seed1")
     arguments = parser.parse_args()
 

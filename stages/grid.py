@@ -1,13 +1,13 @@
 """One stage of the paper's grid, by its name, as train@quick-fixed_uniform-VICReg."""
 
-import argparse
-
 from slow_features.errors import exit_with_message
 
 
 def main() -> None:
     """Do the stage that the argument names."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    from slow_features.config import cli
+
+    parser = cli.Parser(description=__doc__)
     parser.add_argument("stage", help="as DVC calls it: STEP@SCALE or STEP@SCALE-FAMILY-MODEL")
     arguments = parser.parse_args()
 

@@ -1,6 +1,5 @@
 """Run everything that is out of date, as many cells at once as there are cores; DVC records it."""
 
-import argparse
 import sys
 
 from slow_features.errors import exit_with_message
@@ -8,8 +7,12 @@ from slow_features.errors import exit_with_message
 
 def main() -> None:
     """Reproduce the experiment and the grid of the scale that params.yaml names."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, help="cells at once (default: one for each core)")
+    from slow_features.config import cli
+
+    parser = cli.Parser(description=__doc__)
+    parser.add_argument(
+        "--jobs", type=cli.positive, help="cells at once (default: one for each core)"
+    )
     arguments = parser.parse_args()
 
     from slow_features.config.load import load_config

@@ -37,14 +37,16 @@ def tree(tmp_path_factory):
     content["settings"]["dataset_size"] = 1
     summary.write_text(json.dumps(content))
     (root / "probe" / BROKEN / "result.json").write_text("{}")
+    hostile = root / "train" / "fixed_uniform/VICReg/alpha1.25-control-seed1" / "train.json"
+    content = json.loads(hostile.read_text())
+    hostile.write_text(json.dumps(content | {"identity": "<script>run</script>"}))
     return root
 
 
 @pytest.fixture(scope="module")
 def report(tree, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "quick"
-    runs = {f"quick/{OTHER}": "<script>run</script>"}
-    write_grid_report("quick", tree, folder, runs)
+    write_grid_report("quick", tree, folder)
     return folder
 
 

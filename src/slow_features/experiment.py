@@ -64,7 +64,7 @@ def open_data(config: Experiment, folder: str | None) -> StoredDataset:
     """
     if folder is not None:
         dataset = open_dataset(folder)
-        _require_fit(config, dataset)
+        require_fit(config, dataset)
         return dataset
     spec, noise = dataset_spec(config), NoiseSetting.from_config(config)
     text = repr((asdict(spec), noise, config.model.channels, config.dataset_structured_noise_path))
@@ -75,7 +75,7 @@ def open_data(config: Experiment, folder: str | None) -> StoredDataset:
     return open_dataset(kept)
 
 
-def _require_fit(config: Experiment, dataset: StoredDataset) -> None:
+def require_fit(config: Experiment, dataset: StoredDataset) -> None:
     """Raise InputError unless the data set is what the settings ask for, and has enough of it."""
     wanted, found = asdict(dataset_spec(config)), asdict(dataset.spec)
     sizes, stored = wanted.pop("sizes"), found.pop("sizes")

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,14 +108,16 @@ def write_json(path: Path | str, content: Any) -> None:
 def check_writable(path: Path | str) -> None:
     """Refuse a path that cannot be written, before the work whose result it shall take.
 
-    Looks only, writes nothing. Raises MachineError as `atomic_file` does.
+    Writes a block without a name into the nearest folder that is there, and leaves nothing.
+    Raises MachineError.
     """
     with _refusals_explained(Path(path)):
         folder = _nearest_folder(Path(path))
-        if not os.access(folder, os.W_OK | os.X_OK):
-            read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
-            number = errno.EROFS if read_only else errno.EACCES
-            raise OSError(number, os.strerror(number))
+        try:
+            with tempfile.TemporaryFile(dir=folder) as nameless:
+                nameless.write(bytes(4096))
+        except FileNotFoundError:  # no such thing as a new file: /proc
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM)) from None
 
 
 def check_replaceable(folder: Path, what: str, mark: str) -> None:

@@ -20,7 +20,7 @@ from slow_features.models.base import WorldModel
 FORMAT = "slow-features weights 1"
 _KEY = "slow_features"  # one metadata entry: safetensors writes several in random order
 _CHECKSUM = "tensors_sha256"
-_REMEDY = "delete it and run again what wrote it"
+_REMEDY = "name another, or write it again"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def read_tensors(file: Path, expected_format: str) -> TensorFile:
     Raises InputError when it is not such a file, or not as it was written, to the last bit.
     """
     if not file.is_file():
-        raise InputError(f"{file}: no such file; allowed: a .safetensors file of this project")
+        what = "a folder" if file.is_dir() else "no such file"
+        raise InputError(f"{file}: {what}; allowed: a .safetensors file of this project")
     try:
         with safe_open(str(file), framework="pt") as content:
             metadata = content.metadata() or {}

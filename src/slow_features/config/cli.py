@@ -22,6 +22,13 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{self.prog}: {message}; allowed: what {self.prog} --help lists")
 
 
+def positive(text: str) -> int:
+    """Return a whole number above 0, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: allowed: a whole number above 0")
+    return int(text)
+
+
 def parser(description: str) -> Parser:
     """Return a parser with the options of every stage; a stage adds its own."""
     result = Parser(

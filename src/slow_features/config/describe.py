@@ -71,6 +71,8 @@ def _bounds(field: dict[str, Any]) -> str:
         parts.append(f"{'at most' if 'maximum' in field else 'below'} {_plain(high)}")
     if field.get("minLength"):
         parts.append("not empty")
+    if field.get("maxLength"):
+        parts.append(f"at most {field['maxLength']} characters")
     return " " + " and ".join(parts) if parts else ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -40,12 +40,18 @@ def load_config(files: Iterable[str | Path], values: Sequence[str] = ()) -> Load
     Raises InputError that names the key, the value and what is allowed.
     """
     raw: dict[str, Any] = {}
-    for file in files:
-        _merge(raw, read_yaml(file))
-    for text in values:
-        _merge(raw, parse_value(text))
+    origins: dict[str, str] = {}
+    parts = [(_readable(str(file)), read_yaml(file)) for file in files]
+    parts += [("--values", parse_value(text)) for text in values]
+    for origin, part in parts:
+        _merge(raw, part)
+        origins |= dict.fromkeys(_dotted_keys(part), origin)
     kept, notices = drop_keys_without_meaning(raw)
-    config, more = recognise(validate(kept))
+    try:
+        config, more = recognise(validate(kept))
+    except InputError as error:  # its message begins with the key
+        origin = origins.get(re.split("[ :]", str(error), maxsplit=1)[0])
+        raise InputError(f"{origin}: {error}" if origin else str(error)) from None
     return Loaded(config, notices + more)
 
 
@@ -110,6 +116,13 @@ def _merge(base: dict[str, Any], new: dict[str, Any]) -> None:
             base[key] = value
 
 
+def _dotted_keys(settings: dict[str, Any]) -> Iterator[str]:
+    for key, value in settings.items():
+        yield key
+        if isinstance(value, dict):
+            yield from (f"{key}.{inner}" for inner in value)
+
+
 def validate(raw: dict[str, Any]) -> Experiment:
     """Check nested settings against the schema. Raises InputError for the first problem."""
     try:
@@ -149,4 +162,4 @@ def shorten(value: Any) -> str:
 
 def _readable(name: str) -> str:
     """Return the name of a file as one line without control characters."""
-    return name if name.isprintable() and len(name) <= 300 else shorten(name)
+    return name if name.isprintable() and 0 < len(name) <= 300 else shorten(name)

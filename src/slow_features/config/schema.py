@@ -30,7 +30,9 @@ class ExperimentBase(Section):
     dataset_static_noise: Coefficient = setting(0.0, "alpha of noise fixed within a sequence")
     dataset_structured_noise: bool = setting(False, "noise is natural images, not uniform pixels")
     dataset_structured_noise_path: str | None = setting(
-        None, "folder of CIFAR-10, binary version; null: photographs shipped with scikit-image"
+        None,
+        "folder of CIFAR-10, binary version; null: photographs shipped with scikit-image",
+        min_length=1,
     )
     dataset_static_noise_speed: number(ge=0, le=28) = setting(
         0.0, "fixed noise moves along the width by this many px per frame"
@@ -58,13 +60,19 @@ class ExperimentBase(Section):
     )
     output_path: str = setting("runs/experiment", "folder that a training writes", min_length=1)
     load_checkpoint_path: str | None = setting(
-        None, "weights (.safetensors) to start from; with eval_only they are only probed"
+        None,
+        "weights (.safetensors) to start from; with eval_only they are only probed",
+        min_length=1,
     )
     eval_only: bool = setting(False, "do not train, only probe")
     safe_every_n_epochs: Count = setting(1, "checkpoint after every so many epochs")
     wandb: bool = setting(False, "log to Weights & Biases as well as to MLflow")
-    run_name: str | None = setting(None, "name of the MLflow run; null: made from the settings")
-    run_group: str | None = setting(None, "tag 'group' of the MLflow run")
+    run_name: str | None = setting(
+        None, "name of the MLflow run; null: made from the settings", min_length=1, max_length=200
+    )
+    run_group: str | None = setting(
+        None, "tag 'group' of the MLflow run", min_length=1, max_length=200
+    )
 
     @property
     def model(self) -> ModelSection:
@@ -128,7 +136,18 @@ def _conflicts(config: ExperimentBase) -> list[str]:
         problems.append(
             "eval_only = True: needs weights; set load_checkpoint_path to a .safetensors file"
         )
-    return problems
+    return problems + _conflicts_of_the_probe(config)
+
+
+def _conflicts_of_the_probe(config: ExperimentBase) -> list[str]:
+    own = config.probing_cfg.batch_size
+    batch = own or config.dataset_batch_size
+    if config.probing_cfg.solver != "adam" or batch <= config.val_dataset_size:
+        return []
+    return [
+        f"{'probing_cfg.batch_size' if own else 'dataset_batch_size'} = {batch}: larger than an "
+        f"epoch of the probe; allowed: at most val_dataset_size = {config.val_dataset_size}"
+    ]
 
 
 def _experiment_class() -> type[ExperimentBase]:

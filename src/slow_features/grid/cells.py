@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from slow_features import paths
-from slow_features.config.load import read_yaml, validate
+from slow_features.config.load import read_yaml, shorten, validate
 from slow_features.config.schema import Experiment
 from slow_features.errors import InputError
+from slow_features.grid.definition import check_scale
 from slow_features.models.registry import section_name
 
 GRIDS_FILE = Path("grids.yaml")
@@ -54,24 +53,37 @@ class Cell:
         """Folder that a DVC stage leaves for the cell; step "train" or "probe"."""
         return paths.GRID_OUTPUTS / self.scale / step / self.family / self.model_type / self.name
 
+    def run_identity(self, identity: str) -> str:
+        """Tag `identity` of the cell's MLflow run, from the identity of its training.
+
+        With the scale: untrained cells are the same training at every scale, but not the same run.
+        """
+        return f"{identity}-{self.scale}"
+
+
+def scales(file: Path = GRIDS_FILE) -> list[str]:
+    """Return the names of all scales."""
+    grids = read_yaml(file, max_depth=4)
+    return [name for name, value in grids.items() if isinstance(value, dict)]
+
 
 def load_grid(scale: str, file: Path = GRIDS_FILE) -> dict[str, Any]:
     """Return the definition of a scale, with the model types of the grid.
 
-    Raises InputError when there is no such scale, or it has a noise family that DVC does not know.
+    Raises InputError when there is no such scale, when its definition is wrong, or when it has a
+    noise family that DVC does not know.
     """
     grids = read_yaml(file, max_depth=4)
-    scales = [name for name, value in grids.items() if isinstance(value, dict)]
-    if scale not in scales:
-        raise InputError(f"scale = {scale!r}: allowed: {', '.join(scales)} ({file})")
-    unknown = [
-        f for f, levels in grids[scale]["levels"].items() if levels and f not in grids["families"]
-    ]
+    if scale not in scales(file):
+        raise InputError(f"scale = {scale!r}: allowed: {', '.join(scales(file))} ({file})")
+    grid = check_scale(grids[scale] | {"models": grids.get("models")}, where=f"{file}: {scale}")
+    families = grids.get("families")
+    if not isinstance(families, list):
+        raise InputError(f"{file}: families = {shorten(families)}: allowed: a list of names")
+    unknown = [f for f, levels in grid["levels"].items() if levels and f not in families]
     if unknown:
-        raise InputError(
-            f"{file}: {scale}.levels.{unknown[0]}: allowed: {', '.join(grids['families'])}"
-        )
-    return grids[scale] | {"models": grids["models"]}
+        raise InputError(f"{file}: {scale}.levels.{unknown[0]}: allowed: {', '.join(families)}")
+    return grid
 
 
 def cells_of(scale: str, family: str | None = None, model_type: str | None = None) -> list[Cell]:
@@ -110,8 +122,8 @@ def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed
     settings |= _noise(family, alpha)
     changes += _dots(settings, family, model_type)
     changes += _apply_budget(settings, model_type, grid["budgets"].get(model_type, {}))
-    settings |= {"seed": seed, "threads": 1, **grid.get("settings", {})}
-    adam = variant == "published" and alpha in grid.get("adam_probe", {}).get(family, [])
+    settings |= {"seed": seed, "threads": 1, **grid["settings"]}
+    adam = variant == "published" and alpha in grid["adam_probe"].get(family, [])
     config = validate(settings)
     return Cell(
         scale, family, alpha, model_type, variant, seed, str(file), config, tuple(changes), adam
@@ -145,7 +157,7 @@ def config_file(family: str, alpha: str, model_type: str) -> Path:
 
 def _noise(family: str, alpha: str) -> dict[str, Any]:
     """Return the settings of a noise level: the cell's, whatever file it starts from."""
-    level = yaml.safe_load(alpha) * 1.0
+    level = float(alpha)
     fixed, structured = family.startswith("fixed"), family.endswith("structured")
     return {
         "dataset_noise": 0.0 if fixed else level,
@@ -179,9 +191,10 @@ def _apply_budget(settings: dict[str, Any], model_type: str, budget: dict[str, A
     before = validate(settings)
     section = settings.setdefault(section_name(model_type), {})
     for key, value in budget.items():
-        if key != "batch_at_most" and value != getattr(before.model, key):
+        published = getattr(before.model, key, None)
+        if key != "batch_at_most" and value != published:
             section[key] = value
-            changes.append(f"{key} {value} instead of {getattr(before.model, key)}")
+            changes.append(f"{key} {value} instead of {published}")
     batch = min(before.batch_size, budget.get("batch_at_most", before.batch_size))
     if batch != before.batch_size:
         settings["dataset_batch_size"] = batch

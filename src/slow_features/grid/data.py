@@ -39,10 +39,9 @@ def write_data(scale: str) -> None:
 
 
 def _specs(cells: Sequence[Cell]) -> Iterator[DatasetSpec]:
-    """Yield what each cell reads; a model that does not train reads no training sequences."""
+    """Yield what each cell reads."""
     for cell in cells:
-        if cell.config.model_type != "Random":
-            yield dataset_spec(cell.config)
+        yield dataset_spec(cell.config)
         if cell.adam_probe:
             yield dataset_spec(with_adam(cell.config))
 

@@ -1,21 +1,27 @@
-"""What grids.yaml may hold: the scales of the grid, checked before anything is made of them."""
+"""What a scale of grids.yaml may hold, checked before anything is made of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from slow_features.config.load import read_yaml, shorten
+from slow_features.config.load import shorten
 from slow_features.errors import InputError
 from slow_features.models.registry import MODELS
 
-Family = Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
 ModelType = Literal[tuple(MODELS)]
+Family = Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
 Level = Annotated[str, Field(pattern=r"^\d{1,4}(\.\d{1,4})?$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+def _check_batch(budget: dict[str, Any]) -> dict[str, Any]:
+    """Check the one key of a budget that is not a setting; the settings' schema has the others."""
+    batch = budget.get("batch_at_most", 2)
+    if type(batch) is not int or batch < 2:
+        raise ValueError("batch_at_most should be a whole number of at least 2")
+    return budget
 
 
 class _Part(BaseModel):
@@ -30,62 +36,24 @@ class Variant(_Part):
     tuned_at: Level
 
 
-class Budget(_Part):
-    """What changes in a model's section; the settings' own schema checks the other keys."""
-
-    model_config = ConfigDict(extra="allow")
-
-    batch_at_most: Annotated[int, Field(ge=2)] | None = None
-
-
 class Scale(_Part):
-    """One scale of the grid, as grids.yaml explains it."""
+    """One scale, as the head of grids.yaml explains it, with the model types of the grid."""
 
+    models: list[ModelType]
     seeds: Annotated[list[Seed], Field(min_length=1)]
     levels: dict[Family, list[Level]]
     variants: dict[Literal["control", "untuned"], Variant] = {}
-    budgets: dict[ModelType, Budget] = {}
+    budgets: dict[ModelType, Annotated[dict[str, Any], AfterValidator(_check_batch)]] = {}
     settings: dict[str, Any] = {}
     adam_probe: dict[Family, list[Level]] = {}
 
 
-class Grids(_Part):
-    """The whole file: noise families, model types, and the scales by name."""
-
-    families: list[Family]
-    models: list[ModelType]
-    scales: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}$")], Scale]
-
-    @model_validator(mode="after")
-    def _families_are_known(self) -> Self:
-        for name, scale in self.scales.items():
-            for place, family in _families(scale):
-                if family not in self.families:
-                    raise ValueError(f"{name}.{place}: allowed: {', '.join(self.families)}")
-        return self
-
-
-def _families(scale: Scale) -> Iterator[tuple[str, str]]:
-    """Yield (place, name) of every noise family that a scale uses."""
-    yield from ((f"levels.{family}", family) for family, levels in scale.levels.items() if levels)
-    yield from ((f"adam_probe.{family}", family) for family in scale.adam_probe)
-    for name, variant in scale.variants.items():
-        yield from ((f"variants.{name}.families.{family}", family) for family in variant.families)
-
-
-def read_grids(file: Path) -> Grids:
-    """Read grids.yaml. Raises InputError for the first thing in it that is wrong."""
-    content = read_yaml(file, max_depth=4)
-    lists = {key: content.pop(key) for key in ("families", "models") if key in content}
+def check_scale(definition: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the definition of a scale, complete. Raises InputError for what is wrong in it."""
     try:
-        return Grids(scales=content, **lists)
+        return Scale(**definition).model_dump()
     except ValidationError as error:
-        raise InputError(f"{file}: {_explain(error)}") from None
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    if first["type"] == "value_error":
-        return first["msg"].removeprefix("Value error, ")
-    place = ".".join(str(part) for part in first["loc"] if part not in ("scales", "[key]"))
-    return f"{place} = {shorten(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}"
+        first = error.errors(include_url=False)[0]
+        place = ".".join([where, *(str(part) for part in first["loc"] if part != "[key]")])
+        value, what = shorten(first["input"]), first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{place} = {value}: {what[0].lower()}{what[1:]}") from None

@@ -5,16 +5,19 @@ A cell is a process of its own, so that a killed or failing one takes no other w
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from slow_features.errors import InterruptError
-from slow_features.interrupt import StopRequest, stop_on_signals
+from slow_features.interrupt import StopRequest, stop_on_signals, stop_with_parent
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 60.0  # for a cell to write its checkpoint after a stop request
@@ -69,13 +72,19 @@ def run_jobs(jobs: Sequence[Job], at_once: int, show: Callable[[State], None]) -
     return state
 
 
+def start_tied(command: list[str], **options: Any) -> subprocess.Popen:
+    """Start a process that Ctrl-C does not reach, and that is asked to stop when this one dies.
+
+    In a session of its own, so that this process alone hears Ctrl-C and passes it on in order.
+    """
+    ask = partial(stop_with_parent, os.getpid())
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=ask, **options)
+
+
 def _start(job: Job) -> Job:
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("wb") as log:
-        # A session of its own: Ctrl-C reaches this process alone, which passes it on in order.
-        job.process = subprocess.Popen(
-            job.command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        job.process = start_tied(job.command, stdout=log, stderr=subprocess.STDOUT)
     job.seconds = time.monotonic()
     return job
 
@@ -100,9 +109,7 @@ def _stop_all(state: State, stop: StopRequest) -> None:
             job.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             job.process.kill()
-    raise InterruptError(
-        stop.signal_number, "stopped; the same command goes on from the checkpoints"
-    )
+    raise InterruptError(stop.signal_number, "finished cells and checkpoints are kept")
 
 
 def progress_line(state: State) -> str:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import signal
 import sys
+import time
 
+from slow_features.errors import InterruptError
 from slow_features.grid.cells import cells_of
+from slow_features.grid.pool import start_tied
 from slow_features.grid.run import CellsFailedError, run_missing
+from slow_features.interrupt import stop_on_signals
+
+_POLL_SECONDS = 0.1
 
 
 def reproduce(scale: str, at_once: int | None = None) -> int:
@@ -16,12 +23,13 @@ def reproduce(scale: str, at_once: int | None = None) -> int:
     failing cell does not keep the others from being finished and recorded.
     Raises CellsFailedError at the end if cells failed.
     """
+    cells = cells_of(scale)  # what is wrong in grids.yaml is found before anything runs
     code = _dvc("experiment-report", f"data@{scale}")
     if code:
         return code
     failure = None
     try:
-        run_missing(cells_of(scale), at_once)
+        run_missing(cells, at_once)
     except CellsFailedError as error:
         failure = error
         print(f"error: {error}", file=sys.stderr)
@@ -32,4 +40,17 @@ def reproduce(scale: str, at_once: int | None = None) -> int:
 
 
 def _dvc(*arguments: str) -> int:
-    return subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet", *arguments]).returncode
+    """Run `dvc repro` and return its exit code; Ctrl-C and SIGTERM are passed on to its stage.
+
+    Both get SIGINT, as from a terminal: the stage keeps its state and ends, then DVC, which frees
+    its locks. Raises InterruptError.
+    """
+    dvc = start_tied([sys.executable, "-m", "dvc", "repro", "--quiet", *arguments])
+    with stop_on_signals() as stop:
+        while dvc.poll() is None:
+            if stop.signal_number is not None:
+                os.killpg(dvc.pid, signal.SIGINT)
+                dvc.wait()
+                raise InterruptError(stop.signal_number, "finished stages and checkpoints are kept")
+            time.sleep(_POLL_SECONDS)
+    return dvc.returncode

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from slow_features import paths
 from slow_features.data.store import StoredDataset
-from slow_features.errors import SlowFeaturesError
+from slow_features.errors import InputError, SlowFeaturesError
+from slow_features.experiment import require_fit
 from slow_features.files import atomic_folder
 from slow_features.grid.cells import Cell, cells_of, with_adam
 from slow_features.grid.data import data_folder, open_data
@@ -30,15 +31,21 @@ def place_of(cell: Cell) -> StoredCell:
 
 
 def run_cell(cell: Cell) -> None:
-    """Train a cell and evaluate it, whichever is missing in the store."""
+    """Train a cell and evaluate it, whichever is missing in the store.
+
+    Where another process is at work on the same cell, wait for it and find the cell finished; the
+    kernel frees the lock of a killed one.
+    """
     from slow_features.training.train import train
 
     place, dataset = place_of(cell), open_data(data_folder(cell))
-    if not place.trained:
-        train(cell.config, dataset, place.train, log=False)
-    if not place.probed:
-        with atomic_folder(place.probe) as beside:
-            _evaluate(cell, dataset, place.train, beside)
+    require_fit(cell.config, dataset)
+    with place.lock():
+        if not place.trained:
+            train(cell.config, dataset, place.train, log=False)
+        if not place.probed:
+            with atomic_folder(place.probe) as beside:
+                _evaluate(cell, dataset, place.train, beside)
 
 
 def _evaluate(cell: Cell, dataset: StoredDataset, train: Path, folder: Path) -> None:
@@ -78,7 +85,7 @@ def _jobs(cells: Sequence[Cell]) -> list[Job]:
         Job(
             name=str(cell.path),
             command=[sys.executable, "stages/cell.py", str(cell.path)],
-            log=paths.cells() / "logs" / cell.path.with_suffix(".log"),
+            log=paths.cells() / "logs" / cell.path.with_name(f"{cell.name}.log"),
         )
         for cell in ordered
     ]
@@ -90,11 +97,12 @@ def cores() -> int:
 
 
 def find_cell(path: str) -> Cell:
-    """Return the cell of a path, scale/family/model/name. Raises SlowFeaturesError."""
-    for cell in cells_of(Path(path).parts[0]):
+    """Return the cell of a path, scale/family/model/name. Raises InputError."""
+    scale = path.partition("/")[0]
+    for cell in cells_of(scale):
         if str(cell.path) == path:
             return cell
-    raise SlowFeaturesError(f"{path}: no such cell in grids.yaml")
+    raise InputError(f"{path}: no such cell in grids.yaml; allowed: as {cells_of(scale)[0].path}")
 
 
 def collect(step: str, scale: str, family: str, model_type: str) -> None:

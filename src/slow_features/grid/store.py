@@ -12,6 +12,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from slow_features import paths
 from slow_features.config.schema import Experiment
 from slow_features.data.store import StoredDataset
@@ -27,6 +29,11 @@ class StoredCell:
     identity: str
     train: Path
     probe: Path
+
+    def lock(self) -> FileLock:
+        """Return the lock of whoever makes the cell."""
+        self.train.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.train.parent / "lock")
 
     @property
     def trained(self) -> bool:

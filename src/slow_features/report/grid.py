@@ -38,13 +38,12 @@ def write_grid_report(
     scale: str,
     results_root: Path | None = None,
     folder: Path | None = None,
-    runs: Mapping[str, str] | None = None,
 ) -> None:
     """Write index.html, report.md, figures and tables about a scale, replacing `folder`.
 
     The cells are those that the grid asks for; one without a result is shown as not run.
     results_root: holds {train, probe}/{family}/{model}/{cell}; default outputs/grid/{scale}.
-    folder: default reports/{scale}. runs: ids of MLflow runs by the cells' paths.
+    folder: default reports/{scale}.
     Reads results and computes none. Raises InputError when there is no such scale.
     """
     root = paths.GRID_OUTPUTS / scale if results_root is None else results_root
@@ -52,7 +51,7 @@ def write_grid_report(
     rules, published = read_rules(), read_published()
     verdicts = judge(results, rules)
     with atomic_folder(folder or paths.GRID_REPORTS / scale) as beside, styled():
-        tables = _tables(results, rules, published, verdicts, runs or {})
+        tables = _tables(results, rules, published, verdicts)
         pictures = _pictures(results, beside)
         write_page(beside, "grid", _content(results, verdicts), pictures, tables)
 
@@ -112,7 +111,6 @@ def _tables(
     rules: Rules,
     published: Mapping[str, Any],
     verdicts: list[ClaimVerdict],
-    runs: Mapping[str, str],
 ) -> dict[str, Table]:
     tables = (
         claims_table(verdicts, published),
@@ -121,7 +119,7 @@ def _tables(
         table1(results, published),
         control_table(results, rules.trained),
         probe_table(results),
-        cells_table(results, runs),
+        cells_table(results),
     )
     return {table.name: table for table in tables}
 

@@ -147,13 +147,13 @@ def probe_table(results: Results) -> Table:
     )
 
 
-def cells_table(results: Results, runs: Mapping[str, str]) -> Table:
-    """Return every cell with its error, its cost and what made it; runs: ids by path."""
+def cells_table(results: Results) -> Table:
+    """Return every cell with its error, its cost, what made it and the tag of its MLflow run."""
     columns = (
         "cell",
         "RMSE, px",
         "RMSE, unit square",
-        "MLflow run",
+        "MLflow tags.identity",
         "code",
         "sequences",
         "seconds",
@@ -170,7 +170,7 @@ def cells_table(results: Results, runs: Mapping[str, str]) -> Table:
         "Settings and command of each cell are below, under the same name; make mlflow opens the "
         "runs. Frame 0: the probe on the encoding of frame 0 alone.",
         columns,
-        [_cell_row(result, runs) for result in results.cells],
+        [_cell_row(result) for result in results.cells],
         {
             columns[1]: 2,
             columns[2]: 3,
@@ -182,16 +182,16 @@ def cells_table(results: Results, runs: Mapping[str, str]) -> Table:
     )
 
 
-def _cell_row(result: CellResult, runs: Mapping[str, str]) -> Sequence[Value]:
+def _cell_row(result: CellResult) -> Sequence[Value]:
     name = str(result.cell.path)
     if result.outputs is None:
-        return (name, result.reason, None, runs.get(name), *[None] * 9)
+        return (name, result.reason, *[None] * 11)
     outputs, cost = result.outputs, result.outputs.cost
     return (
         name,
         outputs.result.pred.rmse_px,
         outputs.result.pred.rmse_unit,
-        runs.get(name),
+        result.cell.run_identity(outputs.summary["identity"]),
         (outputs.revision or "unknown")[:12],
         outputs.summary["sequences"],
         cost["seconds"],

@@ -9,9 +9,9 @@ import torch
 
 from slow_features.config.schema import Experiment
 from slow_features.data.geometry import IMAGE_SIZE
-from slow_features.errors import MachineError
+from slow_features.errors import InputError, MachineError
 from slow_features.models.base import WorldModel
-from slow_features.models.registry import MODELS
+from slow_features.models.registry import MODELS, section_name
 from slow_features.training.machine import choose_device
 from slow_features.weights import FORMAT, read_tensors, require_same_shapes
 
@@ -25,8 +25,7 @@ def check_model(config: Experiment, weights: Path | str | None) -> None:
     Raises InputError or MachineError; writes nothing.
     """
     device = choose_device(config.device)
-    with torch.device("meta"):
-        model = MODELS[config.model_type].model_class()(config.model, dots=config.dots)
+    model = _without_numbers(config)
     needed, free = least_memory(config, model), _free_memory(device)
     if needed > free:
         raise MachineError(
@@ -37,6 +36,15 @@ def check_model(config: Experiment, weights: Path | str | None) -> None:
     if weights:
         content = read_tensors(Path(weights), FORMAT)
         require_same_shapes(content, model.state_dict(), content.tensors)
+
+
+def _without_numbers(config: Experiment) -> WorldModel:
+    """Return the model with the shapes of its tensors alone."""
+    try:
+        with torch.device("meta"):
+            return MODELS[config.model_type].model_class()(config.model, dots=config.dots)
+    except InputError as error:  # it begins with the key; a model does not know its section
+        raise InputError(f"{section_name(config.model_type)}.{error}") from None
 
 
 def least_memory(config: Experiment, model: WorldModel) -> int:

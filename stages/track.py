@@ -1,0 +1,18 @@
+"""Fill MLflow with a run for every result on disk; what is there is left alone."""
+
+import argparse
+
+from slow_features.errors import exit_with_message
+
+
+def main() -> None:
+    """Back-fill the experiment and every scale of the grid that has results."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+
+    from slow_features.grid.track import track_everything
+
+    print(f"{track_everything()} runs written to MLflow")
+
+
+if __name__ == "__main__":
+    exit_with_message(main)
