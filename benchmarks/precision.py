@@ -76,9 +76,7 @@ def collect(folder):
 
 def table(errors):
     """Return the Markdown table: mean and spread of each precision, and their difference."""
-    lines = [
-        "| cell | float32, px (seeds) | bfloat16, px (seeds) | difference | spread of seeds |"
-    ]
+    lines = ["| cell | float32, px (seeds) | bfloat16, px (seeds) | difference | spread of seeds |"]
     lines.append("|---|---|---|---|---|")
     for cell, by_precision in errors.items():
         a, b = by_precision["float32"], by_precision["bfloat16"]
