@@ -13,7 +13,6 @@ from slow_features.data.manifest import REMEDY, DatasetSpec
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import StoredDataset, open_dataset, write_dataset
 from slow_features.errors import InputError
-from slow_features.files import check_writable
 
 if TYPE_CHECKING:
     from slow_features.probe.result import ProbeResult
@@ -98,8 +97,9 @@ def check_before_work(config: Experiment, weights: Path | None = None) -> None:
     MachineError for a device, memory or a place for the results that is not there.
     """
     from slow_features.training.preflight import check_model
+    from slow_features.training.train import check_place
 
-    check_writable(Path(config.output_path) / TRAIN)
+    check_place(Path(config.output_path) / TRAIN)
     check_model(config, weights or config.load_checkpoint_path)
 
 

@@ -79,7 +79,9 @@ def read_yaml(file: str | Path, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     return settings
 
 
-def _check_keys(content: dict[Any, Any], where: str, levels: int = MAX_DEPTH) -> None:
+def _check_keys(
+    content: dict[Any, Any], where: str, levels: int = MAX_DEPTH, above: str = ""
+) -> None:
     for key, value in content.items():
         if not isinstance(key, str) or not re.fullmatch(KEY, key):
             raise InputError(
@@ -88,8 +90,11 @@ def _check_keys(content: dict[Any, Any], where: str, levels: int = MAX_DEPTH) ->
             )
         if isinstance(value, dict):
             if levels <= 1:
-                raise InputError(f"{where}: {key}: nested too deep; allowed: section and key")
-            _check_keys(value, f"{where}: {key}", levels - 1)
+                raise InputError(
+                    f"{where}: {above}{key} = {shorten(value)}: nested too deep; allowed: "
+                    "section and key"
+                )
+            _check_keys(value, where, levels - 1, f"{above}{key}.")
 
 
 def parse_value(text: str) -> dict[str, Any]:

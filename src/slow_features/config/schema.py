@@ -134,7 +134,8 @@ def _conflicts(config: ExperimentBase) -> list[str]:
     finetunes = config.probing_cfg.full_finetune  # published form of Supervised: nothing is loaded
     if config.eval_only and not (config.load_checkpoint_path or finetunes):
         problems.append(
-            "eval_only = True: needs weights; set load_checkpoint_path to a .safetensors file"
+            "eval_only = True: there is nothing to probe; allowed: with load_checkpoint_path, a "
+            ".safetensors file"
         )
     return problems + _conflicts_of_the_probe(config)
 

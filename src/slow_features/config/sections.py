@@ -10,7 +10,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slow_features.config.fields import AS_TEXT, Coefficient, Count, Rate, Section, number, setting
+from slow_features.config.fields import (
+    AS_TEXT,
+    WHOLE,
+    Coefficient,
+    Count,
+    Rate,
+    Section,
+    number,
+    setting,
+)
 
 ENCODERS = Literal["menet5", "resnet18", "lenet5", "mlp", "identity"]
 _SIZES = r"[1-9]\d{0,4}(-[1-9]\d{0,4})*"  # layer sizes of an MLP, as in "512-512"
@@ -27,8 +36,10 @@ class ModelSection(Section):
         None, "hidden sizes of an MLP behind the encoder's last layer, as '512-512'; null for none"
     )
     embedding_size: Annotated[int, Field(ge=1, le=65_536)] = setting(512, "size D of an embedding")
-    channels: Literal[1, 3] = setting(1, "channels of a frame; 3 only with dataset_type Multiple")
-    action_dim: Literal[2] = setting(2, "size of an action: x and y")
+    channels: Annotated[Literal[1, 3], WHOLE] = setting(
+        1, "channels of a frame; 3 only with dataset_type Multiple"
+    )
+    action_dim: Annotated[Literal[2], WHOLE] = setting(2, "size of an action: x and y")
     predictor: Annotated[str, Field(pattern=rf"^(rnn|id|{_SIZES})$")] = setting(
         "rnn", "'rnn' (GRU), 'id', or the layer sizes of an MLP as '514-512-512'"
     )

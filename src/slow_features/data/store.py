@@ -57,8 +57,8 @@ def write_dataset(
     them needs no more memory than a thousand.
     """
     folder = Path(folder)
-    check_replaceable(folder, "data set", MANIFEST)
     check_writable(folder)
+    check_replaceable(folder, "data set", MANIFEST)
     check_space(folder, sum(_bytes(spec, split) for split in SPLITS))
     banks = _banks(noises, image_source)
     with atomic_folder(folder) as fresh:

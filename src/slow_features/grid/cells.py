@@ -125,15 +125,18 @@ def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed
     settings |= {"seed": seed, "threads": 1, **grid["settings"]}
     adam = variant == "published" and alpha in grid["adam_probe"].get(family, [])
     config = validate(settings)
+    if adam:
+        with_adam(config)  # what does not fit is refused here, not after the training
     return Cell(
         scale, family, alpha, model_type, variant, seed, str(file), config, tuple(changes), adam
     )
 
 
 def with_adam(config: Experiment) -> Experiment:
-    """Return the same settings with the published probe."""
-    probe = config.probing_cfg.model_copy(update={"solver": "adam"})
-    return config.model_copy(update={"probing_cfg": probe})
+    """Return the same settings with the published probe; InputError if they do not fit it."""
+    settings = config.model_dump()
+    settings["probing_cfg"]["solver"] = "adam"
+    return validate(settings)
 
 
 def config_file(family: str, alpha: str, model_type: str) -> Path:

@@ -12,7 +12,6 @@ from slow_features.data.counters import Split
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import StoredDataset
 from slow_features.data.stream import EVALUATION_BATCH, BatchStream
-from slow_features.errors import InputError
 from slow_features.models.base import WorldModel
 from slow_features.probe.adam import fit_adam
 from slow_features.probe.closed_form import fit_closed_form
@@ -92,11 +91,6 @@ def _fit_adam_on_split(
     settings = config.probing_cfg
     batch_size = settings.batch_size or config.dataset_batch_size
     per_epoch = config.val_dataset_size // batch_size
-    if per_epoch == 0:
-        raise InputError(
-            f"probing_cfg.batch_size = {batch_size} (by default dataset_batch_size): larger than "
-            f"an epoch of the probe; allowed: at most val_dataset_size = {config.val_dataset_size}"
-        )
     steps_pred = 0 if model.own_probe is not None else settings.epochs * per_epoch
     steps_enc = settings.epochs_enc * per_epoch
     sequences = max(steps_pred, steps_enc) * batch_size

@@ -50,41 +50,51 @@ def train(config: Experiment, dataset: StoredDataset, folder: Path, log: bool = 
     session = start_session(config, dataset)
     name = identity(config, dataset)
     file = paths.checkpoints() / name / "checkpoint.safetensors"
-    check_replaceable(folder, "training", SUMMARY_FILE)
-    check_writable(folder)  # now, not after hours of training
+    check_place(folder)
     check_writable(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        _only_one(file.parent),
-        stop_on_signals() as stop,
-        _tracked(session, name, file, log) as run,
-    ):
+    with _only_one(file.parent), stop_on_signals() as stop:
         progress = _start_or_resume(session, file, name)
+        with _tracked(session, name, progress, log) as run:
 
-        def save() -> None:
-            optimizer = session.optimisation.optimizer
-            save_checkpoint(file, name, session.model, optimizer, progress)
+            def save() -> None:
+                optimizer = session.optimisation.optimizer
+                save_checkpoint(file, name, session.model, optimizer, progress)
+                run.log_curve(progress.curve)
+                run.flush()
+
+            run_steps(session, progress, save, stop)
+            _write_results(session, progress, name, folder)
             run.log_curve(progress.curve)
-            run.flush()
-
-        run_steps(session, progress, save, stop)
-        _write_results(session, progress, name, folder)
-        run.log_curve(progress.curve)
-        for result in (WEIGHTS_FILE, CURVES_FILE, SUMMARY_FILE):
-            run.log_artifact(folder / result)
+            for result in (WEIGHTS_FILE, CURVES_FILE, SUMMARY_FILE):
+                run.log_artifact(folder / result)
         shutil.rmtree(file.parent, ignore_errors=True)  # still locked: nobody is at work in it
     if stop.signal_number is not None:  # it came when there was no step left to stop at
         raise InterruptError(stop.signal_number, "the training is finished and written")
 
 
+def check_place(folder: Path) -> None:
+    """Refuse a place for a training's results: before it starts, not after hours.
+
+    Raises InputError for a folder of other things, MachineError for one that cannot be written.
+    """
+    check_writable(folder)
+    check_replaceable(folder, "training", SUMMARY_FILE)
+
+
 def _tracked(
-    session: Session, name: str, checkpoint: Path, log: bool
+    session: Session, name: str, progress: Progress, log: bool
 ) -> AbstractContextManager[tracking.Run]:
     if not log:
         return nullcontext(tracking.Run([]))
     tags = {"data_checksum": session.data_checksum}
-    fresh = not checkpoint.exists()
-    return tracking.run(session.config, stage="train", identity=name, tags=tags, from_scratch=fresh)
+    return tracking.run(
+        session.config,
+        stage="train",
+        identity=name,
+        tags=tags,
+        from_scratch=progress.step == 0,
+    )
 
 
 @contextmanager
