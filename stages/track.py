@@ -1,13 +1,13 @@
 """Fill MLflow with a run for every result on disk; what is there is left alone."""
 
-import argparse
-
 from slow_features.errors import exit_with_message
 
 
 def main() -> None:
     """Back-fill the experiment and every scale of the grid that has results."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    from slow_features.config import cli
+
+    cli.Parser(description=__doc__).parse_args()
 
     from slow_features.grid.track import track_everything
 

@@ -224,6 +224,7 @@ def test_what_may_not_be_read_or_written(closed, place):
     target = {"settings": "good.yaml", "output": "out", "data": f"{DATA}/manifest.json"}[closed]
     for parent in (folder, *folder.parents[:3]):  # pytest's own folders are closed to others
         parent.chmod(0o755)
+    (folder / "out").chmod(0o777)  # so that nothing but the target is closed
     (folder / target).chmod(0o500 if closed == "output" else 0)
     before = snapshot(folder)
     outcome = run_as_process(case, folder, **as_nobody())

@@ -55,9 +55,9 @@ def shrink_params(file):
 
 
 def shrink_grid(file):
-    """Two families, three models, a few sequences: every kind of stage runs, none learns."""
+    """Two models, a few sequences: every kind of stage runs, none learns."""
     grids = yaml.safe_load(file.read_text())
-    grids["families"], grids["models"] = ["changing_uniform", "fixed_uniform"], ["VICReg", "Random"]
+    grids["models"] = ["VICReg", "Random"]
     small = {"dataset_size": 64, "val_dataset_size": 64, "probing_cfg": {"sequences": 64}}
     grids["quick"]["settings"] = small
     sizes = {"epochs": 1, "embedding_size": 16, "backbone_width_factor": 1, "batch_at_most": 16}
@@ -91,6 +91,7 @@ def metrics(folder):
     return json.loads((folder / "outputs/experiment/probe/metrics.json").read_text())
 
 
+@pytest.mark.timeout(900)
 def test_the_whole_pipeline(clone):
     """`make reproduce` makes everything; DVC then has nothing to do, and its commands show it."""
     run(clone, sys.executable, "stages/reproduce.py")

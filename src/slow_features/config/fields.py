@@ -35,7 +35,7 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _no_switch(value: Any) -> Any:
+def _as_whole(value: Any) -> Any:
     """Keep true and 1.0 from passing for 1, which they equal in Python."""
     return value if type(value) is int else repr(value)
 
@@ -46,7 +46,7 @@ def number(**bounds: float) -> Any:
 
 
 AS_TEXT = BeforeValidator(_as_text)
-WHOLE = BeforeValidator(_no_switch)
+WHOLE = BeforeValidator(_as_whole)
 Coefficient = number(ge=0, le=1e6)
 Rate = number(gt=0, le=1e3)
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
