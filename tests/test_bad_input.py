@@ -216,7 +216,7 @@ def as_nobody() -> dict:
     return {"user": NOBODY, "group": NOBODY} if os.geteuid() == 0 else {}
 
 
-@pytest.mark.parametrize("closed", ["settings", "output", "data"])
+@pytest.mark.parametrize("closed", ["settings", "output"])
 def test_what_may_not_be_read_or_written(closed, place):
     case = Case(closed, ("--data", DATA, "--values", "output_path=out"), (), needs=(DATA,))
     folder = place(case)
