@@ -8,6 +8,7 @@ all of them. A refusal comes before MLflow, the data set and the checkpoints are
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import os
 import random
@@ -16,6 +17,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,7 +43,6 @@ from tests.bad_input import (
 )
 
 STAGES = Path(__file__).parents[1] / "stages"
-NOBODY = 65534  # a user who may write nowhere, where the tests run as root
 
 
 class Outcome(NamedTuple):
@@ -211,30 +212,54 @@ def test_all_as_processes(part, place):
 TRAIN = Case("train", (), ())
 
 
-def as_nobody() -> dict:
-    """Return how to start a process that has no rights of root."""
-    return {"user": NOBODY, "group": NOBODY} if os.geteuid() == 0 else {}
+def without_rights() -> dict:
+    """Return how to start a process for which the modes of files hold, also where root tests."""
+    return {"preexec_fn": _give_up_rights} if os.geteuid() == 0 else {}
 
 
-@pytest.mark.parametrize("closed", ["settings", "output"])
+def _give_up_rights() -> None:
+    """Give up root's right to open what is closed: what this process starts cannot have it."""
+    for right in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        if ctypes.CDLL(None, use_errno=True).prctl(24, right, 0, 0, 0):  # PR_CAPBSET_DROP
+            raise OSError(ctypes.get_errno(), "the rights cannot be given up")
+
+
+CLOSED = {  # what is closed, how, the words of the refusal, the exit code
+    "settings": ("good.yaml", 0, ("good.yaml", "Permission denied"), 2),
+    "data": (f"{DATA}/manifest.json", 0, (f"{DATA}/manifest.json", "Permission denied"), 2),
+    "sequences": (
+        f"{DATA}/train.start.npy",
+        0,
+        (f"{DATA}/train.start.npy", "Permission denied"),
+        1,
+    ),
+    "output": ("out", 0o500, ("cannot write out/train", "Permission denied"), 1),
+}
+
+
+@pytest.mark.parametrize("closed", CLOSED)
 def test_what_may_not_be_read_or_written(closed, place):
-    case = Case(closed, ("--data", DATA, "--values", "output_path=out"), (), needs=(DATA,))
+    target, mode, names, code = CLOSED[closed]
+    arguments = ("--data", DATA, "--values", "output_path=out")
+    case = Case(closed, arguments, names, code=code, needs=(DATA,))
     folder = place(case)
     (folder / "out").mkdir()
-    target = {"settings": "good.yaml", "output": "out", "data": f"{DATA}/manifest.json"}[closed]
-    for parent in (folder, *folder.parents[:3]):  # pytest's own folders are closed to others
-        parent.chmod(0o755)
-    (folder / "out").chmod(0o777)  # so that nothing but the target is closed
-    (folder / target).chmod(0o500 if closed == "output" else 0)
-    before = snapshot(folder)
-    outcome = run_as_process(case, folder, **as_nobody())
-    if "Permission denied" not in outcome.errors and "error: " not in outcome.errors:
-        pytest.skip(f"the other user cannot start Python here: {outcome.errors[-200:]}")
-    assert not problem(
-        Case(closed, (), (target.split("/")[0], "Permission denied"), code=outcome.code),
-        outcome, before, snapshot(folder),
-    )  # fmt: skip
-    assert outcome.code == (1 if closed == "output" else 2)
+    (folder / target).chmod(mode)
+    found = try_case(case, folder, partial(run_as_process, **without_rights()))
+    (folder / target).chmod(0o700)  # so that it can be removed
+    assert not found, found
+
+
+def test_a_closed_folder_further_up_is_no_reason_to_refuse_a_place(place):
+    """Names are relative to the folder that one works in, so what is above it does not count."""
+    case = Case("above", ("--data", "none"), ("none/manifest.json", "no data set"))
+    folder = place(case)
+    (folder / "inner").mkdir()
+    shutil.copy(folder / "good.yaml", folder / "inner")
+    folder.chmod(0)
+    found = problem(case, run_as_process(case, folder / "inner", **without_rights()), {}, {})
+    folder.chmod(0o700)
+    assert not found, found
 
 
 FULL = """

@@ -144,8 +144,11 @@ def check_space(path: Path | str, needed: int) -> None:
 
 
 def _nearest_folder(path: Path) -> Path:
-    """Return the folder that is there and in which `path` or its first missing parent would be."""
-    for folder in path.absolute().parents:
+    """Return the folder that is there and in which `path` or its first missing parent would be.
+
+    A relative path is looked at from the current folder: one further up may be closed.
+    """
+    for folder in path.parents:
         if folder.is_dir():
             return folder
         if folder.exists():
