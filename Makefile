@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test test-all bench bench-quick lint format mlflow clean
+.PHONY: help setup reproduce test test-all test-kills audit bench bench-quick lint format mlflow clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,14 @@ test: $(READY) ## run the tests and the linter
 
 test-all: $(READY) ## run the slow tests too
 	pytest -n 2 -m ''
+
+test-kills: $(READY) ## kill trainings, the parallel runner and DVC, and count what survives (30 minutes)
+	pytest -n 2 -m '' tests/test_kills.py tests/test_kills_grid.py tests/test_kills_dvc.py
+
+# --strict: a package that the service does not know is a failure, not a silent pass.
+audit: $(READY) ## look up known vulnerabilities of the locked packages (asks pypi.org)
+	pip-audit --strict --require-hashes --disable-pip --requirement requirements/lock.txt
+	pip-audit --strict --no-deps --disable-pip --requirement requirements/torch.txt
 
 bench: $(READY) ## speed beside the straightforward form, in full (20 minutes; nothing else running)
 	python -m benchmarks.run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 
 import pytest
 
@@ -39,3 +40,15 @@ def store_root(tmp_root, empty_store):
     """A project of its own with an empty MLflow store."""
     shutil.copy(empty_store, tmp_root / "mlflow.db")
     return tmp_root
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say at the end what the tests have counted by `record_property`, as kills survived."""
+    counts = Counter()
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if isinstance(value, int):
+                counts[name] += value
+                terminalreporter.write_line(f"{report.nodeid}: {name}: {value}")
+    for name, total in counts.items():
+        terminalreporter.write_line(f"{name}, in all: {total}")

@@ -20,8 +20,11 @@ EXPERIMENT = "experiment-report"
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """A git repository with this checkout's files, tiny sizes and nothing computed."""
-    folder = tmp_path_factory.mktemp("clone") / "slow-features"
+    return make_clone(tmp_path_factory.mktemp("clone") / "slow-features")
+
+
+def make_clone(folder):
+    """Make a git repository with this checkout's files, tiny sizes and nothing computed."""
     for name in COPIED:
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,16 +76,22 @@ def git(folder, *arguments):
     )
 
 
-def run(folder, *command, check=True):
-    """Run a command of the clone's own code, as `make` would."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
-    environment |= {
-        "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
+def environment(folder):
+    """Return the environment in which commands use the clone's own code, as `make` would."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
+    return kept | {
+        "PATH": f"{Path(sys.executable).parent}:{kept['PATH']}",
         "PYTHONPATH": str(folder / "src"),
         "GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.org",
         "GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org",
     }  # fmt: skip
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def run(folder, *command, check=True):
+    """Run a command in a clone."""
+    done = subprocess.run(
+        command, cwd=folder, env=environment(folder), capture_output=True, text=True
+    )
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
 

@@ -1,0 +1,124 @@
+"""Experiments in places of their own, to be killed and started again, and what must come out."""
+
+from __future__ import annotations
+
+import csv
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import yaml
+
+from slow_features.tracking.store import open_store
+from tests.stage_processes import ForkedStage, Stage, wait_until
+
+TINY = {
+    "dataset_noise": 1.5, "dataset_batch_size": 16, "dataset_size": 64, "val_dataset_size": 32,
+    "n_steps": 5, "val_n_steps": 5, "threads": 1, "probing_cfg": {"sequences": 64},
+}  # fmt: skip
+SIZES = {"embedding_size": 16, "backbone_width_factor": 1}
+RESULTS = (
+    "train/model.safetensors", "train/curves.csv", "train/train.json", "probe/result.json",
+    "probe/metrics.json", "probe/paths.json", "probe/rmse_by_step.csv", "probe/dynamics.json",
+)  # fmt: skip
+
+
+def settings(model: str, section: dict | None = None, **others) -> dict:
+    """Return the settings of a tiny experiment."""
+    return {**TINY, "model_type": model, **others, model.lower(): {**SIZES, **(section or {})}}
+
+
+THREE = {"dataset_type": "Multiple"}
+KINDS = {
+    "VICReg": settings("VICReg"),
+    "VICReg, every term": settings("VICReg", {
+        "action_coeff": 1.0, "decoding_coeff": 1.0, "projector": "32-32", "encoding_std_coeff": 1.0,
+        "encoding_cov_coeff": 1.0, "prediction_diff_coeff": 1.0}),
+    "VICReg, three dots": settings("VICReg", {"channels": 3}, **THREE),
+    "SimCLR": settings("SimCLR"),
+    "SimCLR, three dots": settings("SimCLR", {"channels": 3}, **THREE),
+    "SimCLR, fixed structured noise": settings(
+        "SimCLR", dataset_noise=0.0, dataset_static_noise=1.0, dataset_structured_noise=True),
+    "RSSM": settings("RSSM"),
+    "RSSM, three dots, structured noise": settings(
+        "RSSM", {"channels": 3}, dataset_structured_noise=True, **THREE),
+    "IDM": settings("IDM", dataset_noise=0.0, dataset_static_noise=1.25),
+    "IDM, three dots": settings("IDM", {"channels": 3}, **THREE),
+    "Supervised": settings("Supervised", {"rnn_layers": 2}),
+    "Supervised, three dots": settings("Supervised", {"channels": 3}, **THREE),
+    "Random": settings("Random"),
+    "Random, three dots": settings("Random", {"channels": 3}, **THREE),
+}  # fmt: skip
+
+
+class Place:
+    """A project of its own with one experiment, run by hand or killed."""
+
+    def __init__(
+        self, folder: Path, kind: str, store: Path, epochs: int, launch: type[Stage] = ForkedStage
+    ) -> None:
+        config = KINDS[kind]
+        section = config["model_type"].lower()
+        config = {**config, section: {**config[section], "epochs": epochs}}
+        folder.mkdir()
+        shutil.copy(store, folder / "mlflow.db")  # empty; to make it takes longer than a training
+        (folder / "dvc.yaml").touch()
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        self.folder, self.launch = folder, launch
+        self.trains = config["model_type"] != "Random"
+
+    def start(self, **options) -> Stage:
+        """Start `stages/train.py`, which probes too."""
+        return self.launch(self.folder, "train", "--configs", "config.yaml", **options)
+
+    def finish(self) -> str:
+        """Run to the end and return what was printed."""
+        stage = self.start()
+        assert stage.wait() == 0, stage.errors()
+        return stage.errors()
+
+    def results(self) -> dict[str, bytes]:
+        """Return the bytes of every result."""
+        return {name: (self.folder / "runs/experiment" / name).read_bytes() for name in RESULTS}
+
+    def checkpoints(self) -> list[Path]:
+        """Return the checkpoints, one at most."""
+        return list(self.folder.glob(".checkpoints/*/checkpoint.safetensors"))
+
+    def check_mlflow(self, monkeypatch) -> None:
+        """Check that MLflow has one run, with the curve as it is in the file, no step twice."""
+        monkeypatch.setenv("DVC_ROOT", str(self.folder))
+        store = open_store()
+        (run,) = store.find()
+        assert run.info.status == "FINISHED"
+        with (self.folder / "runs/experiment/train/curves.csv").open(newline="") as file:
+            curve = [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
+        history = store.client.get_metric_history(run.info.run_id, "loss")
+        assert sorted((point.step, point.value) for point in history) == curve
+
+
+def kill_at_random(place: Place, times: int, whole_seconds: float, seed: str) -> int:
+    """Start the experiment and kill it, so many times; return how often it went on from a step.
+
+    The moment is uniform over a whole run, or, every second time, over the tenth of a run that
+    follows a checkpoint. A run that ends before its moment comes is started afresh.
+    """
+    draw, killed, resumed = random.Random(seed), 0, 0
+    while killed < times:
+        stage = place.start()
+        span = whole_seconds
+        if killed % 2 and place.trains:
+            wait_until(lambda stage=stage: place.checkpoints() or stage.ended())
+            span /= 10
+        end = time.monotonic() + draw.uniform(0, span)
+        while time.monotonic() < end and not stage.ended():
+            time.sleep(0.001)
+        if not stage.ended() and stage.kill() == -signal.SIGKILL:
+            killed += 1
+        else:
+            assert stage.wait() == 0, stage.errors()
+            shutil.rmtree(place.folder / "runs")
+        resumed += "going on from step" in stage.errors()
+    return resumed

@@ -1,0 +1,72 @@
+"""`dvc repro` and `make reproduce`: killed or stopped, the same command goes on.
+
+With the clone of the pipeline's tests, and its commands as a user types them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.killed import RESULTS
+from tests.stage_processes import Process, is_alive, wait_until
+from tests.test_pipeline import environment, make_clone, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+REPRO = [sys.executable, "-m", "dvc", "repro", "experiment-probe"]
+REPRODUCE = [sys.executable, "stages/reproduce.py"]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A clone with a training of some seconds, its data set written by DVC."""
+    folder = make_clone(tmp_path_factory.mktemp("clone") / "whole")
+    file = folder / "params.yaml"
+    file.write_text(file.read_text().replace("epochs: 1 ", "epochs: 40 ").replace(
+        "epochs: 1\n", "epochs: 40\n"))  # fmt: skip
+    run(folder, "dvc", "repro", "-q", "experiment-data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole_outputs(clone):
+    """What the pipeline makes when nobody kills it."""
+    folder = shutil.copytree(clone, clone.parent / "never", symlinks=True)
+    run(folder, "dvc", "repro", "-q", "experiment-probe")
+    return outputs(folder)
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / "outputs/experiment" / name).read_bytes() for name in RESULTS}
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        (REPRO, signal.SIGKILL), (REPRO, signal.SIGTERM), (REPRO, signal.SIGINT),
+        (REPRODUCE, signal.SIGKILL), (REPRODUCE, signal.SIGTERM), (REPRODUCE, signal.SIGINT),
+    ],
+    ids=["dvc-KILL", "dvc-TERM", "dvc-INT", "reproduce-KILL", "reproduce-TERM", "reproduce-INT"],
+)  # fmt: skip
+def test_dvc_stopped_or_killed(line, number, clone, whole_outputs, tmp_path):
+    """Its stage keeps a checkpoint and ends; `dvc repro` goes on, with no lock to be deleted."""
+    folder = shutil.copytree(clone, tmp_path / "clone", symlinks=True)
+    main = Process(folder, line, environment(folder))
+    wait_until(lambda: list(folder.glob(".checkpoints/*/checkpoint.safetensors")))
+    family = main.descendants()
+    if (line, number) == (REPRO, signal.SIGINT):
+        os.killpg(main.pid, number)  # as Ctrl-C in a terminal, which reaches the whole group
+        code = main.wait()
+    else:
+        code = main.kill(number)
+    assert code == (128 + number if line is REPRODUCE and number != signal.SIGKILL else code)
+    assert code != 0
+    wait_until(lambda: not any(is_alive(process) for process in family), seconds=60)
+    again = run(folder, "dvc", "repro", "experiment-probe")
+    assert "going on from step" in again.stderr
+    assert outputs(folder) == whole_outputs
