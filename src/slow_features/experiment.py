@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from slow_features import paths
 from slow_features.config.schema import Experiment
 from slow_features.data.manifest import REMEDY, DatasetSpec
@@ -68,10 +70,17 @@ def open_data(config: Experiment, folder: str | None) -> StoredDataset:
     spec, noise = dataset_spec(config), NoiseSetting.from_config(config)
     text = repr((asdict(spec), noise, config.model.channels, config.dataset_structured_noise_path))
     kept = paths.data_cache() / hashlib.sha256(text.encode()).hexdigest()[:16]
-    if not (kept / "manifest.json").exists():
-        source = config.dataset_structured_noise_path
-        write_dataset(spec, [noise], kept, config.model.channels, source)
+    with _locked(kept):  # the first of several trainings writes it, the others wait for it
+        if not (kept / "manifest.json").exists():
+            source = config.dataset_structured_noise_path
+            write_dataset(spec, [noise], kept, config.model.channels, source)
     return open_dataset(kept)
+
+
+def _locked(folder: Path) -> FileLock:
+    """Return the lock of whoever writes a folder; it lies beside it, and stays."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{folder}.lock")
 
 
 def require_fit(config: Experiment, dataset: StoredDataset) -> None:

@@ -6,9 +6,14 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from slow_features.errors import InterruptError
-from slow_features.grid.cells import cells_of
+from filelock import FileLock, Timeout
+
+from slow_features import paths
+from slow_features.errors import InterruptError, MachineError
+from slow_features.grid.cells import Cell, cells_of
 from slow_features.grid.pool import start_tied
 from slow_features.grid.run import CellsFailedError, run_missing
 from slow_features.interrupt import stop_on_signals
@@ -21,9 +26,34 @@ def reproduce(scale: str, at_once: int | None = None) -> int:
 
     DVC decides what is out of date and records every result; only the waiting is shortened. A
     failing cell does not keep the others from being finished and recorded.
-    Raises CellsFailedError at the end if cells failed.
+    Raises CellsFailedError at the end if cells failed, MachineError if another one is at work.
     """
     cells = cells_of(scale)  # what is wrong in grids.yaml is found before anything runs
+    with _only_one():
+        return _reproduce(cells, scale, at_once)
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Refuse a second runner in the same checkout: their DVCs would fail each other's stages.
+
+    The kernel frees the lock of a killed one.
+    """
+    paths.cells().mkdir(parents=True, exist_ok=True)
+    lock = FileLock(paths.cells() / "reproduce.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise MachineError(
+            "another reproduce.py is at work in this checkout; wait for it or stop it"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _reproduce(cells: Sequence[Cell], scale: str, at_once: int | None) -> int:
     code = _dvc("experiment-report", f"data@{scale}")
     if code:
         return code

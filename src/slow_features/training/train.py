@@ -52,8 +52,8 @@ def train(config: Experiment, dataset: StoredDataset, folder: Path, log: bool = 
     file = paths.checkpoints() / name / "checkpoint.safetensors"
     check_place(folder)
     check_writable(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with _only_one(file.parent), stop_on_signals() as stop:
+    paths.checkpoints().mkdir(parents=True, exist_ok=True)
+    with _only_one(name), stop_on_signals() as stop:
         progress = _start_or_resume(session, file, name)
         with _tracked(session, name, progress, log) as run:
 
@@ -98,14 +98,18 @@ def _tracked(
 
 
 @contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    """Keep a second process out of the same training; the kernel frees the lock of a killed one."""
-    lock = FileLock(home / "lock")
+def _only_one(name: str) -> Iterator[None]:
+    """Keep a second process out of the same training; the kernel frees the lock of a killed one.
+
+    The lock lies beside the folder, which goes when the training is finished: another process may
+    be waiting for it.
+    """
+    lock = FileLock(paths.checkpoints() / f"{name}.lock")
     try:
         lock.acquire(timeout=_LOCK_SECONDS)
     except Timeout:
         raise MachineError(
-            f"another process is training exactly this configuration ({home.name}); "
+            f"another process is training exactly this configuration ({name}); "
             "wait for it or stop it"
         ) from None
     try:
