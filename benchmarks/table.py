@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.evaluation import RATIOS as EVALUATION_RATIOS
 from benchmarks.steps import RATIOS
 
 TARGETS = {"VICReg": 4, "SimCLR": 4, "IDM": 4, "RSSM": 10, "Supervised": 3}
@@ -109,15 +110,20 @@ def _batches(found):
 
 
 def _evaluation(found):
+    record = found["evaluation"]
+    seconds, fraction = record["seconds"], record["timed_fraction_of_an_epoch"]
     lines = []
-    for record in found["evaluation"]:
-        s = record["seconds"]
-        fraction = f"{record['timed_fraction_of_an_epoch']:.3f}"
-        seconds = [f"{s[key]:.1f}" for key in ("epoch_pred", "epoch_enc", "slow", "ours")]
-        lines.append([record["threads"], *seconds, f"x{record['ratio']:.0f}", fraction])
-    header = ["threads", "epoch pred, s", "epoch enc, s", "published, 30 + 30 epochs, s"]
-    header += ["closed form, s", "ratio", "of an epoch timed"]
-    return rows("One full evaluation, both probes (published: extrapolated)", header, lines)
+    for name, (ours, slow) in EVALUATION_RATIOS.items():
+        epochs = [seconds[f"probe_epoch_{kind}_{slow[-2:]}"] for kind in ("pred", "enc")]
+        values = [*epochs, seconds[slow], seconds[ours]]
+        lines.append(
+            [name, *(f"{value:.1f}" for value in values), f"x{record['ratios'][name]:.0f}"]
+        )
+    title = (
+        f"One full evaluation; the published probes extrapolated from {fraction:.3f} of an epoch"
+    )
+    header = ["", "epoch pred, s", "epoch enc, s", "published, 30 + 30 epochs, s"]
+    return rows(title, [*header, "closed form, s", "ratio"], lines)
 
 
 def _around(found):

@@ -17,7 +17,7 @@ from slow_features.grid.pool import Job, failure_lines, run_jobs
 from slow_features.grid.run import find_cell
 from slow_features.grid_stages import run_stage
 
-SCALES = ("quick", "standard", "paper")
+SCALES = ("quick", "seeds", "standard", "paper")
 
 
 @pytest.mark.parametrize("row", published_rows(), ids=lambda row: row["file"])
@@ -71,6 +71,22 @@ def test_short_scales_name_every_change():
                 f"epochs {cell.config.model.epochs} instead of {config.model.epochs}"
                 in cell.changes
             )
+
+
+def test_seeds_are_the_cells_of_quick_three_times():
+    """The same settings, so that what quick has trained is found in the store."""
+    quick = {str(cell.path): cell.config for cell in cells_of("quick")}
+    for cell in cells_of("seeds"):
+        name = str(cell.path).replace("seeds/", "quick/").replace(f"seed{cell.seed}", "seed1")
+        assert cell.config == quick[name].model_copy(update={"seed": cell.seed})
+    assert len(cells_of("seeds")) == 3 * len(quick)
+
+
+@pytest.mark.parametrize("scale", ["seeds", "standard", "paper"])
+def test_the_published_probe_is_fitted_once_for_each_method(scale):
+    cells = [cell for cell in cells_of(scale) if cell.adam_probe]
+    assert sorted(cell.model_type for cell in cells) == sorted(load_grid(scale)["models"])
+    assert {cell.seed for cell in cells} == {1}
 
 
 def test_a_smaller_batch_keeps_the_rate_per_step():

@@ -73,7 +73,21 @@ def test_headline_metrics_are_the_named_ones(tmp_path):
         "rmse_unit": 0.0714286,
         "enc_rmse_px": 2.0,
         "centre_rmse_px": 2.0,
+        "spread": 0.5,
+        "collapsed": 0.0,
+        "rank": 512.0,
     }
+
+
+def test_a_collapse_and_a_singular_matrix_are_among_the_metrics_and_named():
+    whole = result()
+    singular = whole.model_copy(update={"pred": whole.pred.model_copy(update={"rank": 37})})
+    gone = whole.model_copy(update={"pred": whole.pred.model_copy(update={"collapsed": True})})
+    own = whole.model_copy(update={"pred": whole.pred.model_copy(update={"rank": None})})
+    assert (singular.flat()["rank"], singular.states()) == (37.0, "rank 37 of 512")
+    assert (gone.flat()["collapsed"], gone.states()) == (1.0, "collapsed to one constant")
+    assert "rank" not in own.flat()
+    assert own.states() is None
 
 
 def test_every_field_is_described():

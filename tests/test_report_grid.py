@@ -123,7 +123,7 @@ def test_an_empty_grid_has_a_report_too(tmp_path):
 
 
 def test_an_unknown_scale_is_refused(tmp_path):
-    with pytest.raises(InputError, match="allowed: quick, standard, paper"):
+    with pytest.raises(InputError, match="allowed: quick, seeds, standard, paper"):
         write_grid_report("huge", tmp_path, tmp_path / "report")
 
 

@@ -123,7 +123,8 @@ def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed
     changes += _dots(settings, family, model_type)
     changes += _apply_budget(settings, model_type, grid["budgets"].get(model_type, {}))
     settings |= {"seed": seed, "threads": 1, **grid["settings"]}
-    adam = variant == "published" and alpha in grid["adam_probe"].get(family, [])
+    at_level = variant == "published" and alpha in grid["adam_probe"].get(family, [])
+    adam = at_level and seed == grid["seeds"][0]
     config = validate(settings)
     if adam:
         with_adam(config)  # what does not fit is refused here, not after the training

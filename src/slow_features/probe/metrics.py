@@ -11,12 +11,15 @@ from torch import Tensor
 from slow_features.data.geometry import centre, to_unit_square
 from slow_features.errors import TrainingError
 
-# The metrics of an experiment, as files, plots, tables and MLflow name them. Lower is better.
+# The metrics of an experiment, as files, plots, tables and MLflow name them.
 NAMES = {
     "rmse_px": "error of the probe on rollouts: root of the mean over steps and dots, px",
     "rmse_unit": "the same on the paper's unit square, px / 28",
     "enc_rmse_px": "error of the probe on the encoding of frame 0, px",
     "centre_rmse_px": "error of always answering the centre of the image, px",
+    "spread": "of the rollouts' states, relative to their root mean square",
+    "collapsed": "1 where that spread is below 0.001: the states are one constant",
+    "rank": "independent directions of the states that the closed form was fitted on",
 }
 
 

@@ -125,16 +125,30 @@ class ProbeResult(Block):
     """SHA-256 of the model's weights."""
 
     def flat(self) -> dict[str, float]:
-        """Return the few headline metrics by their `metrics.NAMES`, one per dot if several."""
+        """Return the few headline metrics by their `metrics.NAMES`, one error per dot if several.
+
+        "rank" is there for a probe in closed form alone.
+        """
         flat = {
             "rmse_px": self.pred.rmse_px,
             "rmse_unit": self.pred.rmse_unit,
             "enc_rmse_px": self.enc.rmse_px,
             "centre_rmse_px": self.centre.rmse_px,
+            "spread": self.pred.spread,
+            "collapsed": float(self.pred.collapsed),
         }
+        if self.pred.rank is not None:
+            flat["rank"] = float(self.pred.rank)
         if len(self.pred.per_dot_px) > 1:
             flat |= {dot_name(dot): value for dot, value in self.pred.per_dot_px.items()}
         return flat
+
+    def states(self) -> str | None:
+        """Return in words what the evaluation found the rollouts' states to be, None if unknown."""
+        if self.pred.collapsed:
+            return "collapsed to one constant"
+        rank, size = self.pred.rank, self.embedding_size
+        return None if rank is None else f"rank {rank} of {size}"
 
 
 class Paths(Block):

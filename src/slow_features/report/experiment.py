@@ -191,6 +191,7 @@ def _provenance_table(found: Outputs) -> Table:
         ("data set (checksum)", result.data_checksum),
         ("weights (checksum)", result.weights_checksum),
         ("noise made of", result.noise.source),
+        ("states", result.states() or "not looked at: the probe is the model's own"),
         ("trained on", f"{found.summary['sequences']} sequences, {found.summary['steps']} steps"),
         ("training took", f"{cost['seconds']} s, {cost['sequences_per_second']} sequences/s"),
         ("on", f"{cost['device']}, {cost['threads']} threads; {_machine(cost['machine'])}"),

@@ -162,13 +162,15 @@ def cells_table(results: Results) -> Table:
         "threads",
         "frame 0, px",
         "centre, px",
+        "states",
         "noise of",
     )
     return Table(
         "cells",
         "Every cell: error, cost, origin",
         "Settings and command of each cell are below, under the same name; make mlflow opens the "
-        "runs. Frame 0: the probe on the encoding of frame 0 alone.",
+        "runs. Frame 0: the probe on the encoding of frame 0 alone. States: how many independent "
+        "directions those have that the probe was fitted on; collapsed if they are one constant.",
         columns,
         [_cell_row(result) for result in results.cells],
         {
@@ -185,7 +187,7 @@ def cells_table(results: Results) -> Table:
 def _cell_row(result: CellResult) -> Sequence[Value]:
     name = str(result.cell.path)
     if result.outputs is None:
-        return (name, result.reason, *[None] * 11)
+        return (name, result.reason, *[None] * 12)
     outputs, cost = result.outputs, result.outputs.cost
     return (
         name,
@@ -200,6 +202,7 @@ def _cell_row(result: CellResult) -> Sequence[Value]:
         cost["threads"],
         outputs.result.enc.rmse_px,
         outputs.result.centre.rmse_px,
+        outputs.result.states(),
         outputs.result.noise.source,
     )
 
