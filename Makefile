@@ -24,7 +24,6 @@ $(READY): pyproject.toml requirements/lock.txt requirements/torch.txt
 
 reproduce: $(READY) ## run everything: data, training, probe, report
 	python stages/reproduce.py
-	@echo "reports: reports/experiment/index.html and reports/quick/index.html"
 
 test: $(READY) ## run the tests and the linter
 	ruff check .

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
 
 import pytest
 
-from benchmarks import run, turns
+from benchmarks import learning_curve, run, turns
 from benchmarks.budget import TINY
 from benchmarks.flops import flops_per_sequence
 from benchmarks.requests import config_of
@@ -77,3 +78,28 @@ def test_the_benchmark_runs_and_writes_the_documented_keys(tmp_path, monkeypatch
     shown = capsys.readouterr().out
     assert "**Times faster than the straightforward form**" in shown
     assert "| VICReg | 4 |" in shown
+
+
+def test_a_learning_curve_follows_the_cell_with_the_changes_asked_for():
+    found = learning_curve.settings(learning_curve.CELL, 7, ["dataset_batch_size=16"])
+    cell = learning_curve.find_cell(learning_curve.CELL).config
+    changed = cell.rssm.model_copy(update={"epochs": 7})
+    assert found == cell.model_copy(update={"rssm": changed, "dataset_batch_size": 16})
+
+
+@pytest.fixture
+def tiny_curve():
+    """Settings of a training of two short epochs, read before a test leaves this checkout."""
+    tiny = ["dataset_size=32", "dataset_batch_size=16", "val_dataset_size=32", "n_steps=3"]
+    tiny += ["probing_cfg.sequences=32", "rssm.embedding_size=8", "val_n_steps=3"]
+    return learning_curve.settings(learning_curve.CELL, 2, tiny)
+
+
+def test_a_learning_curve_has_a_row_for_every_epoch(tiny_curve, tmp_root, monkeypatch):
+    monkeypatch.setattr(learning_curve, "FILE", tmp_root / "curve.csv")
+    learning_curve.follow(tiny_curve)
+    first, last = csv.DictReader(learning_curve.FILE.open())
+    assert (first["sequences"], last["sequences"]) == ("32", "64")
+    assert 0 < float(last["rmse_px"]) < 100
+    learning_curve.draw()
+    assert (tmp_root / "curve.png").stat().st_size > 5000

@@ -66,6 +66,9 @@ def _reproduce(cells: Sequence[Cell], scale: str, at_once: int | None) -> int:
     code = _dvc(*(["--keep-going"] if failure else []))
     if failure:
         raise failure
+    if code == 0:
+        pages = [folder / "index.html" for folder in (paths.REPORTS, paths.GRID_REPORTS / scale)]
+        print("reports:", *pages)
     return code
 
 
