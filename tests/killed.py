@@ -14,6 +14,7 @@ import yaml
 from slow_features.tracking.store import open_store
 from tests.stage_processes import ForkedStage, Stage, wait_until
 
+SURVIVED = ("stop signals survived", "SIGKILLs survived")  # what tests count for the summary
 TINY = {
     "dataset_noise": 1.5, "dataset_batch_size": 16, "dataset_size": 64, "val_dataset_size": 32,
     "n_steps": 5, "val_n_steps": 5, "threads": 1, "probing_cfg": {"sequences": 64},

@@ -16,7 +16,7 @@ import pytest
 
 from slow_features.tracking.store import open_store
 from slow_features.weights import read_tensors
-from tests.killed import KINDS, Place, kill_at_random
+from tests.killed import KINDS, SURVIVED, Place, kill_at_random
 from tests.stage_processes import ForkedStage, Stage, wait_until
 
 EPOCHS = 10  # of the fast tests: enough for a kill to meet a checkpoint
@@ -52,7 +52,7 @@ def test_three_kills_at_random(whole, make, monkeypatch, record_property):
     killed = make("killed", "VICReg", epochs=EPOCHS)
     check_kills(killed, place, 3, seconds, "VICReg")
     killed.check_mlflow(monkeypatch)
-    record_property("SIGKILLs survived", 3)
+    record_property(SURVIVED[1], 3)
 
 
 @pytest.mark.slow
@@ -65,7 +65,7 @@ def test_kills_at_random_of(kind, make, monkeypatch, record_property):
     never.finish()
     check_kills(killed, never, 3, time.monotonic() - started, kind)
     killed.check_mlflow(monkeypatch)
-    record_property("SIGKILLs survived", 3)
+    record_property(SURVIVED[1], 3)
 
 
 # --- kills in the middle of writing -----------------------------------------------------------
@@ -113,7 +113,7 @@ def check_moment(moment: int, whole: Place, killed: Place) -> bool:
 def test_killed_at_some_moments_of_writing(whole, make, record_property):
     place = make("killed", "VICReg", epochs=EPOCHS)
     assert all(check_moment(moment, whole[0], place) for moment in (31, 52, 85))
-    record_property("SIGKILLs survived", 3)
+    record_property(SURVIVED[1], 3)
 
 
 @pytest.mark.slow
@@ -126,14 +126,14 @@ def test_killed_at_every_moment_of_writing(make, record_property):
     while check_moment(moment, whole, killed):
         moment += 1
     assert moment > 40
-    record_property("SIGKILLs survived", moment - 1)
+    record_property(SURVIVED[1], moment - 1)
 
 
 # --- signals that ask to stop -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_stop(number, whole, make, monkeypatch):
+def test_asked_to_stop(number, whole, make, monkeypatch, record_property):
     """It writes a checkpoint within a step, says how to go on, and MLflow knows."""
     place = make("asked", "VICReg", epochs=EPOCHS)
     stage = place.start()
@@ -150,6 +150,7 @@ def test_asked_to_stop(number, whole, make, monkeypatch):
     assert "going on from step" in place.finish()
     assert place.results() == whole[0].results()
     place.check_mlflow(monkeypatch)
+    record_property(SURVIVED[0], 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.killed import RESULTS
+from tests.killed import RESULTS, SURVIVED
 from tests.stage_processes import Process, is_alive, wait_until
 from tests.test_pipeline import environment, make_clone, run
 
@@ -53,7 +53,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
     ],
     ids=["dvc-KILL", "dvc-TERM", "dvc-INT", "reproduce-KILL", "reproduce-TERM", "reproduce-INT"],
 )  # fmt: skip
-def test_dvc_stopped_or_killed(line, number, clone, whole_outputs, tmp_path):
+def test_dvc_stopped_or_killed(line, number, clone, whole_outputs, tmp_path, record_property):
     """Its stage keeps a checkpoint and ends; `dvc repro` goes on, with no lock to be deleted."""
     folder = shutil.copytree(clone, tmp_path / "clone", symlinks=True)
     main = Process(folder, line, environment(folder))
@@ -70,3 +70,4 @@ def test_dvc_stopped_or_killed(line, number, clone, whole_outputs, tmp_path):
     again = run(folder, "dvc", "repro", "experiment-probe")
     assert "going on from step" in again.stderr
     assert outputs(folder) == whole_outputs
+    record_property(SURVIVED[number == signal.SIGKILL], 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.killed import settings
+from tests.killed import SURVIVED, settings
 from tests.stage_processes import STAGES, Process, Stage, is_alive, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -82,7 +82,7 @@ def finish_grid(grid: Grid, whole: dict[str, bytes]) -> None:
     assert not grid.checkpoints()
 
 
-def test_one_cell_of_the_runner_killed(tmp_path, whole_grid):
+def test_one_cell_of_the_runner_killed(tmp_path, whole_grid, record_property):
     """The others finish; what failed is named; again, it alone runs."""
     grid = Grid(tmp_path / "grid")
     runner = grid.start()
@@ -97,10 +97,11 @@ def test_one_cell_of_the_runner_killed(tmp_path, whole_grid):
     assert finished.items() <= whole_grid.items()
     finish_grid(grid, whole_grid)
     assert grid.logs().count("going on from step") == 1
+    record_property(SURVIVED[1], 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_the_runner_stopped_or_killed(number, tmp_path, whole_grid):
+def test_the_runner_stopped_or_killed(number, tmp_path, whole_grid, record_property):
     """Its cells write their checkpoints and end with it, even if it could not ask them to."""
     grid = Grid(tmp_path / "grid")
     runner = grid.start()
@@ -112,3 +113,4 @@ def test_the_runner_stopped_or_killed(number, tmp_path, whole_grid):
         assert "stopped: finished cells and checkpoints are kept; to go on: " in runner.errors()
     assert grid.checkpoints()
     finish_grid(grid, whole_grid)
+    record_property(SURVIVED[number == signal.SIGKILL], 1)
