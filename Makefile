@@ -59,5 +59,5 @@ mlflow: $(READY) ## fill in missing runs, open the MLflow UI on this machine onl
 	python stages/track.py
 	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1
 
-clean: ## remove what runs have made, except reports and the DVC cache
+clean: ## remove checkpoints, kept data sets and runs by hand; never results that DVC knows
 	rm -rf .checkpoints .cache runs

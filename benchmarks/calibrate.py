@@ -1,6 +1,6 @@
 """How many sequences does the quick scale need? RMSE against the training budget, one seed.
 
-    python benchmarks/calibrate.py --folder /tmp/calibration    # about 15 minutes on two cores
+    python benchmarks/calibrate.py --folder /tmp/calibration    # about 20 minutes on two cores
 
 Each cell of the list is trained from scratch with its list of epochs of 10,000 sequences, since the
 schedule depends on the budget. Writes docs/images/calibration.csv and .png. A run that

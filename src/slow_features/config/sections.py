@@ -117,7 +117,7 @@ class SupervisedSection(ModelSection):
 
 
 class RandomSection(ModelSection):
-    """An untrained, frozen model: the upper bound of a useful error."""
+    """An untrained, frozen model: what training has to beat."""
 
 
 class ProbeSection(Section):

@@ -31,9 +31,11 @@ def describe(
         "identity": identity,
         "group": config.run_group,
     }
-    name = config.run_name or f"{own['model']} {own['noise']} {own['alpha']} seed {own['seed']}"
+    name = f"{own['model']} {own['noise']} {own['alpha']} seed {own['seed']}"
+    if tags.get("variant", "published") != "published":
+        name += f" {tags['variant']}"
     kept = {key: value for key, value in {**own, **tags}.items() if value is not None}
-    return Description(identity, name, parameters(config), kept)
+    return Description(identity, config.run_name or name, parameters(config), kept)
 
 
 def parameters(config: ExperimentBase) -> dict[str, str]:
