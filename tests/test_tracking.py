@@ -85,6 +85,14 @@ class TestWhatIsLogged:
         assert description.name == "mine"
         assert description.tags["group"] == "first try"
 
+    @pytest.mark.parametrize(
+        ("variant", "end"),
+        [("published", "seed 1"), ("control", "seed 1 control"), (None, "seed 1")],
+    )
+    def test_the_name_tells_a_variant_from_the_published_settings(self, variant, end):
+        description = describe(Experiment(), "train", "abc", {"variant": variant})
+        assert description.name.endswith(end)
+
     def test_a_figure_is_kept_as_a_picture(self, store_root):
         from matplotlib.figure import Figure
 

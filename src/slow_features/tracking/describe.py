@@ -32,7 +32,7 @@ def describe(
         "group": config.run_group,
     }
     name = f"{own['model']} {own['noise']} {own['alpha']} seed {own['seed']}"
-    if tags.get("variant", "published") != "published":
+    if tags.get("variant") not in (None, "published"):
         name += f" {tags['variant']}"
     kept = {key: value for key, value in {**own, **tags}.items() if value is not None}
     return Description(identity, config.run_name or name, parameters(config), kept)
