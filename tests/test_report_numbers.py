@@ -1,4 +1,4 @@
-"""What the reports say in numbers: intervals, tables, commands and verdicts."""
+"""What the reports say in numbers: intervals, tables, commands, table 1 and the control."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import math
 import random
 import shlex
 import statistics
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -17,17 +16,15 @@ from hypothesis import strategies as st
 
 from slow_features.config.load import load_config
 from slow_features.grid.cells import cells_of
-from slow_features.report.claims import judge
-from slow_features.report.criteria import Rules, read_published, read_rules
+from slow_features.report.criteria import read_published, read_rules
 from slow_features.report.grid_tables import control_table, table1
 from slow_features.report.interval import mean_interval
-from slow_features.report.outputs import Outputs
 from slow_features.report.results import CellResult, Results
 from slow_features.report.settings import train_command
 from slow_features.report.style import method
 from slow_features.report.tables import Table, indented
 from slow_features.training.identity import settings_of_weights
-from tests.fake_results import CENTRE_PX, fake_paths, fake_result
+from tests.fake_cells import cells, finished
 
 # Intervals
 
@@ -83,6 +80,13 @@ def test_a_table_is_the_same_in_csv_markdown_and_on_the_page():
     assert lines[1:] == ["| --- | ---: |", "| a&#124;b | 1.23 |", "| &lt;i&gt; | — |"]
 
 
+def test_significant_digits_tell_numbers_of_any_size_apart():
+    rows = [(507.659,), (4.8441,), (0.000345678,), (12345.6,)]
+    table = Table("t", "T", "", ("loss",), rows, significant={"loss": 3})
+    assert [row[0] for row in table.shown()] == ["508", "4.84", "0.000346", "12300"]
+    assert "507.659" in table.csv()
+
+
 def test_a_row_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="2 columns"):
         Table("t", "T", "", ("a", "b"), [("only one",)])
@@ -106,181 +110,6 @@ def test_the_command_of_a_cell_gives_the_settings_of_the_cell(cell):
     assert settings_of_weights(loaded) == settings_of_weights(cell.config)
     assert loaded.probing_cfg == cell.config.probing_cfg
     assert loaded.val_dataset_size == cell.config.val_dataset_size
-
-
-# Results in memory, made up
-
-
-def finished(cell, error_px=5.0, per_dot=None, losses=(4.0, 2.0), moved=0.5):
-    """Return a cell with a made-up result."""
-    outputs = Outputs(
-        result=fake_result(cell.config, error_px, per_dot),
-        paths=fake_paths(cell.config.dots, error_px),
-        summary={"weights_moved": {"encoder": moved}},
-        curve=[{"step": i, "epoch": i, "loss": loss} for i, loss in enumerate(losses)],
-        cost={},
-        revision=None,
-    )
-    return CellResult(cell, outputs)
-
-
-def cells(families, seeds=(1,)):
-    """Return the standard grid's cells of some families, for any seeds."""
-    there = [cell for cell in cells_of("standard") if cell.family in families]
-    return [replace(cell, seed=seed) for cell in there for seed in seeds]
-
-
-def rules_with(part, criteria=()):
-    """Return the rules with one claim of one part."""
-    rules = read_rules().model_dump()
-    claim = {"id": "made-up", "parts": [{"name": "part", **part}]}
-    return Rules.model_validate(
-        rules | {"criteria": rules["criteria"] | dict(criteria), "claims": [claim]}
-    )
-
-
-def verdict(part, errors, **made_up):
-    """Return the verdict about one part; errors: px by (model, variant), the rest is 7 px."""
-    results = [
-        finished(cell, errors.get((cell.model_type, cell.variant), 7.0), **made_up)
-        for cell in cells({part["family"], "changing_uniform"})
-    ]
-    return judge(Results("standard", results), rules_with(part))[0].verdict
-
-
-def one_check(criterion, **more):
-    return {"criterion": criterion, "models": ["VICReg"], **more}
-
-
-LEVEL = {"family": "changing_uniform", "levels": ["1.5"]}
-
-
-@pytest.mark.parametrize(
-    ("check", "error", "expected"),
-    [
-        (one_check("found"), 0.5 * CENTRE_PX - 0.01, "reproduced"),
-        (one_check("found"), 0.5 * CENTRE_PX + 0.01, "not reproduced"),
-        (one_check("below_untrained"), 0.7 * 7 - 0.01, "reproduced"),
-        (one_check("below_untrained"), 0.7 * 7 + 0.01, "not reproduced"),
-        (one_check("as_good_as_reconstruction"), 7.49, "reproduced"),
-        (one_check("as_good_as_reconstruction"), 7.51, "not reproduced"),
-        (one_check("near_untrained"), 0.8 * 7 + 0.01, "reproduced"),
-        (one_check("near_untrained"), 0.8 * 7 - 0.01, "not reproduced"),
-        (one_check("within_centre"), 1.05 * CENTRE_PX + 0.01, "not reproduced"),
-        (one_check("not_below_supervised"), 6.76, "reproduced"),
-        (one_check("not_below_supervised"), 6.74, "not reproduced"),
-    ],
-)
-def test_a_criterion_turns_at_its_number(check, error, expected):
-    assert verdict(LEVEL | {"checks": [check]}, {("VICReg", "published"): error}) == expected
-
-
-FIXED = {"family": "fixed_uniform", "levels": ["0.5", "1.25", "2.5"]}
-JEPA_FAILS = [
-    one_check("training_worked", variant="control"),
-    one_check("near_untrained", variant="control"),
-    one_check("near_untrained"),
-]
-
-
-@pytest.mark.parametrize(
-    ("control", "published", "losses", "moved", "expected"),
-    [
-        (8.0, 8.0, (4.0, 3.0), 0.5, "reproduced"),
-        (8.0, 8.0, (4.0, 3.9), 0.5, "not reproduced"),  # the loss did not fall
-        (8.0, 8.0, (4.0, 3.0), 0.01, "not reproduced"),  # the network did not move
-        (2.0, 8.0, (4.0, 3.0), 0.5, "not reproduced"),  # the control finds the dot
-        (8.0, 2.0, (4.0, 3.0), 0.5, "not reproduced"),  # the published rate finds it
-    ],
-)
-def test_a_failure_counts_only_where_the_control_has_trained(
-    control, published, losses, moved, expected
-):
-    errors = {("VICReg", "control"): control, ("VICReg", "published"): published}
-    part = FIXED | {"checks": JEPA_FAILS}
-    assert verdict(part, errors, losses=losses, moved=moved) == expected
-
-
-def test_one_bad_level_is_enough_to_fail_and_one_good_level_where_one_is_asked_for():
-    results = [
-        finished(c, {"0.5": 1.0, "1.5": 8.0, "3": 1.0}.get(c.alpha, 7.0))
-        for c in cells({"changing_uniform"})
-    ]
-    part = {"family": "changing_uniform", "checks": [one_check("found")]}
-    grid = Results("standard", results)
-
-    def judged(levels, holds):
-        rules = rules_with(part | {"levels": levels, "holds": holds})
-        return judge(grid, rules)[0].verdict
-
-    assert judged(["0.5"], "every_level") == "reproduced"
-    # 1.5 is not listed, but lies between levels that are
-    assert judged(["0.5", "3"], "every_level") == "not reproduced"
-    assert judged(["0.5", "3"], "some_level") == "reproduced"
-    assert judged(["1.5"], "some_level") == "not reproduced"
-
-
-def test_the_mean_over_the_seeds_decides():
-    shifts = {1: -3.0, 2: 0.0, 3: 2.0}
-    results = [
-        finished(c, 5.0 + shifts[c.seed]) for c in cells({"changing_uniform"}, seeds=(1, 2, 3))
-    ]
-    bound = {"b": {"at_most": 1.0, "of": "centre", "plus_px": 4.7 - CENTRE_PX, "why": "test"}}
-    rules = rules_with(LEVEL | {"checks": [one_check("b")]}, bound)
-    claim = judge(Results("standard", results), rules)[0]
-    assert claim.parts[0].checks[0].decisive[0].text == "4.67 px (at most 4.70)"
-    assert claim.verdict == "reproduced"
-
-
-def test_a_claim_is_not_run_without_any_one_of_its_cells_and_names_it():
-    rules = rules_with(LEVEL | {"checks": [one_check("below_untrained")]})
-    for gone in ("VICReg", "Random"):
-        results = [
-            CellResult(c, None, "not run")
-            if (c.model_type, c.variant, c.alpha) == (gone, "published", "1.5")
-            else finished(c)
-            for c in cells({"changing_uniform"})
-        ]
-        claim = judge(Results("standard", results), rules)[0]
-        assert claim.verdict == "not run"
-        missing = f"changing_uniform/{gone}/alpha1.5-published-seed1"
-        assert claim.parts[0].checks[0].missing == [missing]
-
-
-def test_no_verdict_at_all_without_runs():
-    results = [CellResult(cell, None, "not run") for cell in cells_of("standard")]
-    claims = judge(Results("standard", results), read_rules())
-    assert {claim.verdict for claim in claims} == {"not run"}
-
-
-def test_a_level_outside_the_scale_is_missing():
-    rules = rules_with({**LEVEL, "levels": ["1.5", "9"], "checks": [one_check("found")]})
-    results = [finished(c, 1.0) for c in cells({"changing_uniform"})]
-    claim = judge(Results("standard", results), rules)[0]
-    assert claim.verdict == "not run"
-    assert "alpha9-published (not in this scale)" in claim.parts[0].checks[0].missing[0]
-
-
-@pytest.mark.parametrize(("other", "expected"), [("1.25", "reproduced"), ("0.5", "not reproduced")])
-def test_a_model_is_compared_with_itself_at_another_level(other, expected):
-    """6 px are a quarter more than 4 px, not than 5 px."""
-    errors = {"0.5": 5.0, "1.25": 4.0, "2.5": 6.0}
-    results = [finished(c, errors[c.alpha]) for c in cells({"fixed_uniform"})]
-    check = one_check("degraded", against={"alpha": other})
-    rules = rules_with({"family": "fixed_uniform", "levels": ["2.5"], "checks": [check]})
-    assert judge(Results("standard", results), rules)[0].verdict == expected
-
-
-def test_there_are_criteria_for_every_published_claim():
-    published = [claim["id"] for claim in read_published()["claims"]]
-    assert [claim.id for claim in read_rules().claims] == published
-
-
-def test_the_standard_and_the_paper_scale_hold_every_cell_that_the_claims_need():
-    for scale in ("standard", "paper"):
-        results = Results(scale, [finished(cell) for cell in cells_of(scale)])
-        for claim in judge(results, read_rules()):
-            assert claim.verdict != "not run", (scale, claim)
 
 
 # Table 1 and the control
@@ -309,10 +138,24 @@ def test_the_control_table_tells_a_training_that_worked_from_one_that_hardly_mov
         for c in cells({"fixed_uniform"})
     ]
     table = control_table(Results("standard", results), read_rules().trained)
-    assert {(row[2], row[-1]) for row in table.rows} == {
+    said = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert {(row["variant"], row["training"]) for row in said} == {
         ("control", "trained"),
         ("published", "hardly moved"),
     }
+    names = {str(result.cell.path) for result in results}
+    assert {row["cell"] for row in said} <= names
+
+
+def test_the_control_table_compares_predictions_with_copies_where_distances_are_learned():
+    dynamics = {"prediction_mse": 6.0, "copy_mse": 0.9, "variance_over_time": 0.000312}
+    results = [finished(c, dynamics=dynamics) for c in cells({"fixed_uniform"})]
+    table = control_table(Results("standard", results), read_rules().trained)
+    shown = [dict(zip(table.columns, row, strict=True)) for row in table.shown()]
+    ratios = {row["method"]: row["prediction / copy"] for row in shown}
+    assert ratios == {"VICReg": "6.67", "SimCLR": "—"}
+    assert {row["time share"] for row in shown} == {"0.0003"}
+    assert "SimCLR" in table.caption
 
 
 def test_alpha_0_is_shared_by_the_families_of_one_dot():

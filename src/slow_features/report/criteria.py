@@ -94,6 +94,21 @@ class Elsewhere(_Part):
     variant: str | None = None
 
 
+class Need(_Part):
+    """What must hold at the same level before a check says anything.
+
+    models, variant: whom it is about; what is not named is that of the check itself.
+    otherwise: what is said of a model that does not meet it.
+    leave_out: whether a part is judged by its other checks alone where it is not met.
+    """
+
+    criterion: str
+    models: tuple[str, ...] = ()
+    variant: str | None = None
+    otherwise: str
+    leave_out: bool = False
+
+
 class Check(_Part):
     """One criterion for some models."""
 
@@ -102,16 +117,62 @@ class Check(_Part):
     variant: str = "published"
     dot: str | None = None
     against: Elsewhere = Elsewhere()
+    needs: Need | None = None
+
+    def of_need(self, model: str) -> list[Check]:
+        """Return what this check of a model needs, as checks of one model each."""
+        if not self.needs:
+            return []
+        need = self.needs
+        return [
+            Check(
+                criterion=need.criterion,
+                models=(who,),
+                variant=need.variant or self.variant,
+                dot=self.dot,
+            )
+            for who in need.models or (model,)
+        ]
+
+
+class Span(_Part):
+    """A range of noise levels; a side that is not named is open."""
+
+    above: str | None = None
+    to: str | None = None
+
+    def holds(self, alpha: str) -> bool:
+        """Return whether a level lies within; `above` itself does not, `to` does."""
+        low = self.above is None or float(alpha) > float(self.above)
+        return low and (self.to is None or float(alpha) <= float(self.to))
 
 
 class ClaimPart(_Part):
-    """A part of a claim: checks in one noise family, at the levels listed and those between."""
+    """A part of a claim: checks in one noise family.
+
+    levels: without which it is not run. within: every other level of the scale in this range is
+    judged as well; without it, none is.
+    """
 
     name: str
     family: str
     levels: tuple[str, ...] = Field(min_length=1)
+    within: Span | None = None
     holds: Literal["every_level", "some_level"] = "every_level"
     checks: tuple[Check, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _levels_are_within(self) -> Self:
+        outside = [a for a in self.levels if self.within and not self.within.holds(a)]
+        if outside:
+            raise ValueError(f"{self.name}: level {outside[0]} is outside of its own range")
+        return self
+
+    @model_validator(mode="after")
+    def _something_decides(self) -> Self:
+        if all(check.needs and check.needs.leave_out for check in self.checks):
+            raise ValueError(f"{self.name}: every check may be left out, so none decides")
+        return self
 
 
 class Claim(_Part):
@@ -130,7 +191,9 @@ class Rules(_Part):
 
     @model_validator(mode="after")
     def _criteria_are_there(self) -> Self:
-        used = {check.criterion for claim in self.claims for p in claim.parts for check in p.checks}
+        checks = [check for claim in self.claims for p in claim.parts for check in p.checks]
+        used = {check.criterion for check in checks}
+        used |= {check.needs.criterion for check in checks if check.needs}
         unknown = used - self.criteria.keys() - {TRAINED}
         if unknown:
             raise ValueError(f"unknown criteria: {', '.join(sorted(unknown))}")

@@ -8,8 +8,8 @@ from typing import Any
 
 from slow_features.data.geometry import DOTS, to_unit_square
 from slow_features.grid.cells import THREE_DOTS, Cell
-from slow_features.report.claims import has_trained, training_facts
 from slow_features.report.criteria import Trained
+from slow_features.report.measurements import has_trained, training_facts
 from slow_features.report.results import NO_NOISE, CellResult, Results
 from slow_features.report.settings import train_command
 from slow_features.report.style import method, methods
@@ -66,7 +66,6 @@ def control_table(results: Results, trained: Trained) -> Table:
         "noise",
         "method",
         "variant",
-        "seed",
         "RMSE, px",
         "first loss",
         "last loss",
@@ -74,20 +73,29 @@ def control_table(results: Results, trained: Trained) -> Table:
         "prediction / copy",
         "time share",
         "training",
+        "cell",
     )
     return Table(
         "control",
         "The control at fixed noise",
-        "Published: the cell's own best hyper-parameters; control: those of changing uniform "
-        "noise. Encoder moved: |w - w0| / |w0|. Prediction / copy: mean squared error of the "
-        "predicted encodings over that of copying the encoding of frame 0, the solution that is "
-        "constant in time. Time share: how much of the encodings' variance lies within "
-        "sequences; 0 is constant in time. "
-        f"Trained: the loss fell by {trained.loss_falls:.0%} or more and the encoder moved by "
-        f"{trained.encoder_moves:g} or more.",
+        _control_caption(trained),
         columns,
         rows,
-        {columns[4]: 2, columns[7]: 4} | dict.fromkeys((*columns[5:7], *columns[8:10]), 3),
+        {"RMSE, px": 2, "encoder moved": 4, "time share": 4},
+        dict.fromkeys(("first loss", "last loss", "prediction / copy"), 3),
+    )
+
+
+def _control_caption(trained: Trained) -> str:
+    return (
+        "Published: the cell's own best hyper-parameters; control: all those of changing uniform "
+        "noise at level 1.5. Encoder moved: |w - w0| / |w0|. Prediction / copy: mean squared error "
+        "of the predicted encodings over that of copying the encoding of frame 0, the solution "
+        "that is constant in time; above 1: worse than copying frame 0. None for SimCLR, whose "
+        "loss compares normalised vectors, so that a ratio of squared distances says nothing. "
+        "Time share: how much of the encodings' variance lies within sequences; 0 is constant in "
+        f"time. Trained: the loss fell by {trained.loss_falls:.0%} or more and the encoder moved "
+        f"by {trained.encoder_moves:g} or more. Cell: its name in the table of all cells."
     )
 
 
@@ -98,9 +106,9 @@ def _control_order(cell: Cell) -> tuple:
 def _control_row(result: CellResult, trained: Trained) -> Sequence[Value]:
     cell = result.cell
     noise = f"{cell.family.replace('_', ' ')} {cell.alpha}"
-    start = (noise, cell.model_type, cell.variant, cell.seed)
+    start, name = (noise, cell.model_type, cell.variant), str(cell.path)
     if result.outputs is None:
-        return (*start, *[None] * 6, _NOT_RUN)
+        return (*start, *[None] * 6, _NOT_RUN, name)
     curve = result.outputs.curve or [{"loss": None}]
     _, moved = training_facts(result)
     return (
@@ -109,16 +117,19 @@ def _control_row(result: CellResult, trained: Trained) -> Sequence[Value]:
         curve[0]["loss"],
         curve[-1]["loss"],
         moved,
-        *_dynamics(result.outputs.dynamics or {}),
+        *_dynamics(result),
         "trained" if has_trained(result, trained) else "hardly moved",
+        name,
     )
 
 
-def _dynamics(measured: Mapping[str, float]) -> tuple[Value, Value]:
+def _dynamics(result: CellResult) -> tuple[Value, Value]:
     """Return prediction error over copying error, and the share of variance over time."""
+    measured = result.finished.dynamics or {}
     prediction, copy = measured.get("prediction_mse"), measured.get("copy_mse")
-    ratio = prediction / copy if prediction is not None and copy else None
-    return ratio, measured.get("variance_over_time")
+    # Lengths are free in SimCLR's loss, so squared distances measure nothing that it learns.
+    comparable = result.cell.model_type != "SimCLR" and prediction is not None and copy
+    return prediction / copy if comparable else None, measured.get("variance_over_time")
 
 
 def probe_table(results: Results) -> Table:

@@ -17,7 +17,8 @@ NOTHING = "—"  # where there is no number: not published, or not measured
 class Table:
     """Rows under column titles.
 
-    digits: decimals of a column's numbers, by its title; CSV keeps all digits.
+    digits: decimals of a column's numbers, by its title; significant: how many digits tell in
+    all, for numbers of any size. CSV keeps all digits.
     A None is shown as a dash and is empty in CSV.
     """
 
@@ -27,6 +28,7 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Value]]
     digits: dict[str, int] = field(default_factory=dict)
+    significant: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a row that does not fit the columns."""
@@ -46,6 +48,8 @@ class Table:
             return NOTHING
         if isinstance(value, float) and column in self.digits:
             return f"{value:.{self.digits[column]}f}"
+        if isinstance(value, float) and column in self.significant:
+            value = float(f"{value:.{self.significant[column]}g}")  # never written as 5.08e+02
         return f"{value:g}" if isinstance(value, float) else str(value)
 
     def is_number(self, index: int) -> bool:

@@ -1,0 +1,200 @@
+"""The claims of the paper: what each scale judges of them, and the tables about it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from slow_features.data.geometry import IMAGE_SIZE
+from slow_features.grid.cells import cells_of
+from slow_features.report.claim_tables import checks_table, claims_table, measurements_table
+from slow_features.report.claims import judge
+from slow_features.report.criteria import read_published, read_rules
+from slow_features.report.results import CellResult, Results
+from tests.fake_cells import LEVEL, cells, finished, one_check, rules_with
+
+FOUND = {"checks": [one_check("found")]}
+
+
+@cache
+def verdicts_of(scale):
+    """Return the verdicts about the paper's claims where every cell has the same error."""
+    return judge(Results(scale, [finished(cell) for cell in cells_of(scale)]), read_rules())
+
+
+def verdicts_about(rules, error_of=lambda cell: 5.0):
+    results = [finished(c, error_of(c)) for c in cells({"changing_uniform"})]
+    return judge(Results("standard", results), rules)
+
+
+# A claim from its parts
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected", "parts"),
+    [
+        (["0.5", "3"], "reproduced", "2 hold"),
+        (["0.5", "1.5"], "not reproduced", "1 holds, 1 does not hold"),
+        (["1.5", "9"], "not reproduced", "1 does not hold, 1 not run"),  # one is enough to know
+        (["0.5", "9"], "not run", "1 holds, 1 not run"),
+    ],
+)
+def test_a_claim_fails_with_a_part_and_holds_only_with_all(levels, expected, parts):
+    rules = rules_with(*({**LEVEL, "levels": [alpha], **FOUND} for alpha in levels))
+    judged = verdicts_about(rules, lambda cell: 8.0 if cell.alpha == "1.5" else 2.0)
+    table = claims_table(judged, {"claims": [{"id": "made-up", "text": "A claim."}]})
+    assert table.rows == [("A claim.", expected, parts, "made-up")]
+
+
+def test_a_claim_that_cannot_tell_is_not_reproduced_and_not_counted_as_held():
+    needs = {"criterion": "found", "models": ["RSSM"], "otherwise": "is lost"}
+    rules = rules_with(LEVEL | {"checks": [one_check("found", needs=needs)]}, LEVEL | FOUND)
+    judged = verdicts_about(rules, lambda cell: 8.0 if cell.model_type == "RSSM" else 2.0)
+    assert judged[0].verdict == "not run"
+    table = claims_table(judged, {"claims": [{"id": "made-up", "text": "A claim."}]})
+    assert table.rows[0][2] == "1 holds, 1 cannot tell"
+    assert [row[7] for row in measurements_table(judged).rows] == ["cannot tell", "holds"]
+
+
+def test_a_claim_is_not_run_without_any_one_of_its_cells_and_names_it():
+    rules = rules_with(LEVEL | {"checks": [one_check("below_untrained")]})
+    for gone in ("VICReg", "Random"):
+        results = [
+            CellResult(c, None, "not run")
+            if (c.model_type, c.variant, c.alpha) == (gone, "published", "1.5")
+            else finished(c)
+            for c in cells({"changing_uniform"})
+        ]
+        claim = judge(Results("standard", results), rules)[0]
+        assert claim.verdict == "not run"
+        missing = f"changing_uniform/{gone}/alpha1.5-published-seed1"
+        assert claim.parts[0].checks[0].missing == [missing]
+
+
+def test_a_level_outside_the_scale_is_missing():
+    claim = verdicts_about(rules_with({**LEVEL, "levels": ["1.5", "9"], **FOUND}))[0]
+    assert claim.verdict == "not run"
+    assert "alpha9-published (not in this scale)" in claim.parts[0].checks[0].missing[0]
+
+
+def test_no_verdict_at_all_without_runs():
+    results = [CellResult(cell, None, "not run") for cell in cells_of("standard")]
+    claims = judge(Results("standard", results), read_rules())
+    assert {claim.verdict for claim in claims} == {"not run"}
+
+
+# The paper's claims
+
+
+def test_there_are_criteria_for_every_published_claim():
+    published = [claim["id"] for claim in read_published()["claims"]]
+    assert [claim.id for claim in read_rules().claims] == published
+
+
+def test_the_standard_and_the_paper_scale_hold_every_cell_that_the_claims_need():
+    for scale in ("standard", "paper"):
+        for claim in verdicts_of(scale):
+            for part in claim.parts:
+                assert part.verdict != "not run", (scale, part)
+
+
+@pytest.mark.parametrize("scale", ["quick", "seeds"])
+def test_the_short_scales_judge_the_levels_that_they_run(scale):
+    """Had this scale no part of its own for a level, its cells would tell nothing."""
+    families = {
+        (claim.claim.id, part.part.family)
+        for claim in verdicts_of(scale)
+        for part in claim.parts
+        if part.verdict != "not run"
+    }
+    assert families == {
+        ("changing-noise", "changing_uniform"),
+        ("fixed-noise-jepa-fails", "fixed_uniform"),
+        ("fixed-noise-reconstruction", "fixed_uniform"),
+        ("fixed-noise-idm", "changing_uniform"),
+        ("fixed-noise-idm", "fixed_uniform"),
+        ("bounds", "changing_uniform"),
+        ("bounds", "fixed_uniform"),
+    }
+
+
+def test_the_paper_scale_leaves_no_level_of_a_claim_unjudged():
+    """Models, variant and families of every claim about a range of levels."""
+    about = {
+        "changing-noise": (("VICReg", "SimCLR"), "published", "changing"),
+        "fixed-noise-jepa-fails": (("VICReg", "SimCLR"), "published", "fixed"),
+        "fixed-noise-reconstruction": (("RSSM",), "published", "fixed"),
+        "fixed-noise-idm": (("IDM",), "published", ""),
+        "bounds": (("VICReg", "SimCLR", "RSSM", "IDM", "Random", "Supervised"), "published", ""),
+        "untuned-robustness": (("VICReg", "SimCLR", "RSSM"), "untuned", "changing_uniform"),
+    }
+    paper = cells_of("paper")
+    for verdict in verdicts_of("paper"):
+        models, variant, family = about.get(verdict.claim.id, ((), "", ""))
+        checks = [check for part in verdict.parts for check in part.checks]
+        measured = {cell for check in checks for m in check.measurements for cell in m.cells}
+        asked = {
+            cell
+            for cell in paper
+            if (cell.model_type in models, cell.variant) == (True, variant)
+            and cell.family.startswith(family)
+            and cell.family != "three_dots"
+            and cell.alpha != "0"
+        }
+        assert asked <= measured, verdict.claim.id
+        assert asked or not models, verdict.claim.id
+
+
+def test_the_published_numbers_of_table_1_are_hits_and_misses():
+    """The reasons of `kept` and `missed` say how far: of each dot's own centre."""
+    padding = 2.6  # the stationary dot is uniform between the paddings, so its spread is known
+    stationary = math.sqrt((IMAGE_SIZE - 1 - 2 * padding) ** 2 / 6) / IMAGE_SIZE
+    assert stationary == pytest.approx(0.318, abs=5e-4)
+    centres = {"action": 0.335, "random": 0.335, "stationary": stationary}
+    table = read_published()["table_1_three_dots"]
+    shares = sorted(
+        table[model][dot] / centres[dot]
+        for model in ("VICReg", "SimCLR", "IDM", "Reconstruction")
+        for dot in centres
+        if dot in table[model]
+    )
+    hits = [share for share in shares if share < 0.4]
+    misses = shares[len(hits) :]
+    assert max(hits) == pytest.approx(0.208, abs=5e-3)
+    assert (misses[0], misses[-1]) == pytest.approx((0.576, 0.856), abs=5e-3)
+
+
+# Tables
+
+
+def test_the_page_says_how_short_the_trainings_were():
+    judged = verdicts_of("quick")
+    assert "epochs, of those published" in claims_table(judged, read_published()).caption
+    judged = verdicts_of("paper")
+    assert "epochs" not in claims_table(judged, read_published()).caption
+    changed = [
+        finished(replace(c, changes=(f"epochs {2 + c.seed} instead of 100", "batch 64")))
+        for c in cells({"changing_uniform"}, seeds=(1, 2))
+    ]
+    judged = judge(Results("standard", changed), rules_with(LEVEL | FOUND))
+    caption = claims_table(judged, {"claims": [{"id": "made-up", "text": ""}]}).caption
+    assert "epochs, of those published: VICReg 3 of 100 or 4 of 100. A" in caption
+
+
+def test_every_measurement_names_its_cells():
+    results = [finished(c) for c in cells({"changing_uniform"}, seeds=(1, 2))]
+    judged = judge(Results("standard", results), rules_with(LEVEL | FOUND))
+    path = "standard/changing_uniform/VICReg/alpha1.5-published-seed"
+    assert [row[-1] for row in measurements_table(judged).rows] == [f"{path}1, {path}2"]
+
+
+def test_a_check_says_its_precondition_and_when_the_criteria_were_fixed():
+    table = checks_table(verdicts_of("quick"), read_rules())
+    asked = " ".join(row[1] for row in table.rows)
+    assert "cannot tell unless RSSM: at most 0.5 x the centre's error" in asked
+    assert "cannot tell and is left out unless the model itself: the loss fell" in asked
+    assert "after a prototype" in table.caption
+    assert "fixed noise with all hyper-parameters of changing uniform noise" in table.caption
