@@ -27,8 +27,9 @@ def clone(tmp_path_factory):
     """A clone with a training of some seconds, its data set written by DVC."""
     folder = make_clone(tmp_path_factory.mktemp("clone") / "whole")
     file = folder / "params.yaml"
-    file.write_text(file.read_text().replace("epochs: 1 ", "epochs: 40 ").replace(
-        "epochs: 1\n", "epochs: 40\n"))  # fmt: skip
+    longer = file.read_text().replace("\n  epochs: 1\n", "\n  epochs: 40\n")
+    assert longer.count("epochs: 40") == 4  # all that train but Supervised
+    file.write_text(longer)
     run(folder, "dvc", "repro", "-q", "experiment-data")
     return folder
 
