@@ -90,7 +90,11 @@ def draw() -> None:
         points = [(int(r["sequences"]) / 1000, float(r["rmse_px"])) for r in mine]
         label = f"batch {key[0]}, rate {float(key[1]):.4f}, {key[2]}"
         axes.plot(*zip(*points, strict=True), "-o", markersize=3, label=label)
-    axes.axhline(float(found[0]["centre_px"]), color="grey", linewidth=1)
+    centre = float(found[0]["centre_px"])
+    for height, text in ((centre, "always the centre"), (centre / 2, "half of it: found")):
+        axes.axhline(height, color="grey", linewidth=1)
+        axes.annotate(text, (0.99, height), (0, -3), ("axes fraction", "data"), "offset points",
+                      va="top", ha="right", color="grey", fontsize=8)  # fmt: skip
     axes.set(xlabel="training sequences, thousands", ylabel="RMSE, px", ylim=(0, 10))
     axes.legend(fontsize=8, frameon=False)
     figure.savefig(FILE.with_suffix(".png"), dpi=150)

@@ -104,6 +104,13 @@ def test_the_page_names_result_and_origin(done):
     assert dataset.checksum_for(NoiseSetting.from_config(config)) in page
 
 
+def test_names_stand_left_and_numbers_right(done):
+    page = (done[2] / "report/index.html").read_text()
+    row = re.search(r"<td([^>]*)>always the centre</td>\s*<td([^>]*)>", page)
+    assert "number" not in row.group(1)
+    assert "number" in row.group(2)
+
+
 def test_the_kept_configuration_is_the_experiment(done):
     assert load_config([done[2] / "report/config.yaml"]).config == done[0]
 
@@ -164,6 +171,7 @@ def test_a_model_without_training_and_three_dots(tmp_path, monkeypatch):
     page = (tmp_path / "report/index.html").read_text()
     assert "this model is not trained" in page
     assert "stationary dot, px" in page
+    assert "Red, green, blue: action, random, stationary dot." in page
     assert not (tmp_path / "report/losses.svg").exists()
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import csv
+import html
+import itertools
 import json
 import re
+import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 
 from slow_features.config.load import InputError
 from slow_features.grid.cells import cells_of
-from slow_features.report.figure3 import draw_figure3
+from slow_features.report.figure3 import PANELS, draw_figure3
 from slow_features.report.grid import write_grid_report
+from slow_features.report.grid_pictures import figure3_caption, image_source
 from slow_features.report.results import Results, read_cells
 from slow_features.report.style import new_figure, save, styled
 from tests.fake_results import write_fake_cell
@@ -57,9 +62,11 @@ def rows(report, name):
 
 def test_the_page_needs_no_other_file_and_escapes_what_it_is_given(report):
     page = (report / "index.html").read_text()
-    assert not re.search(r"""\b(src|href)=(?!"data:|"#)""", page)
+    assert not re.search(r"""\bsrc=(?!"data:)""", page)
+    assert not re.search(r"""\bhref=(?!"#|"http://127.0.0.1:5000/)""", page), "MLflow is a link"
     assert "<script" not in page
     assert "&lt;script&gt;run" in page
+    assert "tags.identity%20%3D%20%22%3Cscript%3Erun%3C%2Fscript%3E-quick%22" in page
     assert "<script" not in (report / "report.md").read_text()
     for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", (report / "report.md").read_text()):
         assert (report / name).exists(), name
@@ -101,25 +108,115 @@ def test_both_probes_stand_side_by_side_or_not_run(report):
 def test_no_published_number_stands_in_figure_3():
     """Its only input are our results."""
     with styled():
-        empty = draw_figure3(Results("quick", read_cells(cells_of("quick"), new_path())))
+        empty = draw_figure3(
+            Results("quick", read_cells(cells_of("quick"), Path("there/is/nothing")))
+        )
         lines = [line for axes in empty.axes for line in axes.get_lines()]
         assert {line.get_marker() for line in lines if line.get_marker() != "x"} <= set("osD^v")
         drawn = [y for line in lines if line.get_marker() != "x" for y in line.get_ydata()]
     assert all(y != y for y in drawn), "something is drawn without a result"
 
 
-def new_path():
-    from pathlib import Path
+def test_a_level_of_figure_3_hides_no_method_and_its_band_stays_near_it(tree):
+    results = Results("quick", read_cells(cells_of("quick"), tree))
+    with styled():
+        panel = draw_figure3(results).axes[1]
+        lines = [line for line in panel.get_lines() if len(line.get_xdata()) == 1]
+        alphas = sorted(line.get_xdata()[0] for line in lines if line.get_marker() != "x")
+        band = panel.collections[0].get_paths()[0].vertices[:, 0]
+    assert len(alphas) == 7, "five methods and two controls"
+    assert min(b - a for a, b in itertools.pairwise(alphas)) > 0.09
+    assert band.min() == pytest.approx(1.25 - 0.35)
+    assert band.max() == pytest.approx(1.25 + 0.35)
 
-    return Path("there/is/nothing")
+
+def test_figure_3_explains_only_what_it_shows(tree):
+    quick = Results("quick", read_cells(cells_of("quick"), tree))
+    complete = Results("quick", [r for r in quick.cells if r.outputs])
+    assert "A cross" in figure3_caption(quick)
+    assert "A cross" not in figure3_caption(complete)
+    assert "One seed: no spread" in figure3_caption(quick)
+    assert "Alpha 0" not in figure3_caption(quick)
+    seeds = figure3_caption(Results("seeds", read_cells(cells_of("seeds"), tree)))
+    assert "3 seeds with the 95% bootstrap interval" in seeds
+    with styled():
+        said = [text.get_text() for axes in draw_figure3(complete).axes for text in axes.texts]
+    assert said == ["not in this scale"] * 2
+
+
+def test_structured_noise_is_called_what_it_is_made_of(tree):
+    results = Results("quick", read_cells(cells_of("quick"), tree))
+    assert image_source(results) == "photographs"
+    with styled():
+        titles = {a.get_title(loc="left") for a in draw_figure3(results, "cifar10").axes}
+    assert PANELS["fixed_structured"].format(images="CIFAR-10 images") in titles
 
 
 def test_an_empty_grid_has_a_report_too(tmp_path):
     write_grid_report("quick", tmp_path / "nothing", tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()
     assert "0 / 14" in page
-    assert '<td data-mark="good">' not in page
-    assert '<td data-mark="absent">' in page
+    marks = re.findall(r'<td[^>]* data-mark="(\w+)"', page)
+    assert set(marks) == {"absent"}
+    for row in rows(tmp_path / "report", "costs"):
+        assert row["sequences"] == "not run"
+    assert "open it" not in page, "there is no run to open"
+
+
+def test_every_link_leads_somewhere_and_every_cell_to_its_run(report):
+    page = (report / "index.html").read_text()
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    targets = set(re.findall(r'href="#([^"]+)"', page))
+    assert targets <= set(ids)
+    for cell in cells_of("quick"):
+        place = f"{cell.family}-{cell.model_type}-{cell.name}"
+        assert f"cell-{place}" in targets, "no table links to the cell"
+        card = re.search(rf'<section class="card" id="cell-{place}">.*?</section>', page, re.DOTALL)
+        assert f"train@quick-{cell.family}-{cell.model_type}" in card.group()
+        assert f"--configs {shlex.quote(cell.source)}" in html.unescape(card.group())
+        if place.replace("-", "/", 2) not in (MISSING, OTHER, BROKEN):
+            for fact in (cell.output("probe") / "result.json", "def456", "f00d" * 10, "tags.ident"):
+                assert str(fact) in card.group()
+
+
+def test_a_card_is_hidden_until_its_link_is_followed_and_needs_no_script(report):
+    style = re.search("<style>(.*?)</style>", (report / "index.html").read_text(), re.DOTALL)
+    assert ".card { display: none;" in style.group(1)
+    assert ".card:target { display: block; }" in style.group(1)
+
+
+def test_the_name_of_a_cell_is_a_link_in_html_and_text_in_csv(report):
+    name = "fixed_uniform/VICReg/alpha1.25-control-seed1"
+    target = f"cell-{name.replace('/', '-')}"
+    page = (report / "index.html").read_text()
+    assert page.count(f'<a href="#{target}">{name.replace("/", "/<wbr>")}</a>') >= 2
+    assert f"quick/{name}" in (report / "cells.csv").read_text()
+    assert "<a " not in (report / "cells.md").read_text()
+
+
+def test_what_was_not_run_is_behind_a_fold_and_a_sentence(report):
+    page = (report / "index.html").read_text()
+    folded = "".join(re.findall(r"<details>(.*?)</details>", page, re.DOTALL))
+    shown = re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)
+    assert "Scales that have it: standard, paper" in shown
+    for published in ("0.229", "0.277"):  # table 1 is wholly not run
+        assert f">{published}</td>" in folded
+        assert f">{published}</td>" not in shown
+    assert "0.229" in (report / "report.md").read_text()
+    assert "Without distractors every trained method" in folded, "a claim that is not run"
+    assert "Without distractors every trained method" not in shown
+
+
+def test_the_headline_counts_claims_and_their_parts(report):
+    page = (report / "index.html").read_text()
+    claims = rows(report, "claims")
+    for verdict in ("reproduced", "not reproduced", "not run"):
+        count = sum(row["verdict"] == verdict for row in claims)
+        words = "claim" if count == 1 else "claims"
+        assert f"<b>{count}</b><span>{words}<br>{verdict}</span>" in page
+    said = re.search(r"Of (\d+) parts of claims: ([^<]+)\.</p>", page)
+    assert sum(int(n) for n in re.findall(r"\d+", said.group(2))) == int(said.group(1)) > 0
 
 
 def test_an_unknown_scale_is_refused(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from slow_features.data.geometry import IMAGE_SIZE
+from slow_features.models.rssm import FREE_NATS
 from slow_features.report.style import CENTRE_COLOUR, new_figure
 
 if TYPE_CHECKING:
@@ -30,7 +31,24 @@ def loss_terms(curve: Sequence[Mapping[str, float]]) -> list[str]:
     return [name for name in curve[0] if name not in _NOT_TERMS] if curve else []
 
 
-def draw_loss_curves(curve: Sequence[Mapping[str, float]], colour: str) -> Figure:
+def relative_loss(model_type: str, curve: Sequence[Mapping[str, float]]) -> list[float]:
+    """Return a loss over its first value, without the constant that no training can lower.
+
+    RSSM's loss holds each step's KL at FREE_NATS at least: as a share, that would hide the rest.
+    """
+    constant = FREE_NATS if model_type == "RSSM" else 0.0
+    losses = [row["loss"] - constant for row in curve]
+    return [loss / (losses[0] or 1.0) for loss in losses]
+
+
+def epoch_label(sequences: int) -> str:
+    """Return the label of an axis of epochs: an epoch is one pass over so many sequences."""
+    return f"epoch ({sequences:,} sequences)"
+
+
+def draw_loss_curves(
+    curve: Sequence[Mapping[str, float]], colour: str, epoch_sequences: int
+) -> Figure:
     """Draw each loss term over the epochs in a panel of its own, since their sizes differ."""
     terms = loss_terms(curve)
     rows = -(-len(terms) // _COLUMNS)
@@ -42,7 +60,7 @@ def draw_loss_curves(curve: Sequence[Mapping[str, float]], colour: str) -> Figur
     for axes, term in zip(grid, terms, strict=False):
         axes.plot([row["epoch"] for row in curve], [row[term] for row in curve], color=colour)
         axes.set_title("loss (weighted sum)" if term == "loss" else f"term: {term}")
-        axes.set_xlabel("epoch")
+        axes.set_xlabel(epoch_label(epoch_sequences))
         axes.margins(x=0.02)
     return figure
 

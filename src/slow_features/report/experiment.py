@@ -19,9 +19,11 @@ from slow_features.report.outputs import Outputs, other_settings, read_outputs
 from slow_features.report.page import write_page
 from slow_features.report.pictures import (
     Strip,
+    caption,
     channel_note,
     draw_paths,
     draw_strips,
+    noise_note,
     path_note,
     path_panels,
 )
@@ -110,8 +112,11 @@ def _pictures(found: Outputs, samples: Samples, folder: Path) -> dict[str, Pictu
             folder,
             "samples",
             "What the model sees",
-            "Sequences of the evaluation split, every second frame from left to right. "
-            + channel_note(samples.locations.shape[2]),
+            caption(
+                "Sequences of the evaluation split, every second frame from left to right.",
+                channel_note(samples.locations.shape[2]),
+                noise_note(found.result.noise.source),
+            ),
         ),
         "error_by_frame": save(
             draw_error_by_frame(error_lines(found), found.result.centre.per_step_px),
@@ -126,14 +131,16 @@ def _pictures(found: Outputs, samples: Samples, folder: Path) -> dict[str, Pictu
             folder,
             "paths",
             "True and decoded paths",
-            "Drawn over frame 0, the only one that the rollout sees; markers are at frame 0. "
-            "The stored example sequences, from the smallest error to the largest. "
-            + path_note(samples.locations.shape[2]),
+            caption(
+                "Drawn over frame 0, the only one that the rollout sees; markers are at frame 0. "
+                "The stored example sequences, from the smallest error to the largest.",
+                path_note(samples.locations.shape[2]),
+            ),
         ),
     }
     if found.curve:
         pictures["losses"] = save(
-            draw_loss_curves(found.curve, model.colour),
+            draw_loss_curves(found.curve, model.colour, found.summary["settings"]["dataset_size"]),
             folder,
             "losses",
             "Loss curves",
@@ -179,7 +186,7 @@ def errors_table(found: Outputs) -> Table:
         for name, errors in kinds.items()
     ]
     columns = ("what is decoded", "RMSE, px", "RMSE, unit square", *(f"{d} dot, px" for d in dots))
-    digits = {column: 3 if "unit" in column else 2 for column in columns}
+    digits = {column: 3 if "unit" in column else 2 for column in columns[1:]}
     caption = f"Over {result.evaluated_on} sequences that neither model nor probe has seen."
     return Table("errors", "Errors", caption, columns, rows, digits)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,25 +19,46 @@ if TYPE_CHECKING:
 PANELS = {
     "changing_uniform": "uniform noise, changes every frame",
     "fixed_uniform": "uniform noise, fixed within a sequence",
-    "changing_structured": "natural images, change every frame",
-    "fixed_structured": "natural images, fixed within a sequence",
+    "changing_structured": "{images}, change every frame",
+    "fixed_structured": "{images}, fixed within a sequence",
 }
+IMAGES = {"photographs": "photographs", "cifar10": "CIFAR-10 images"}
 BANDS = ("Random",)  # drawn as a band, like the centre
-_SHIFT = 0.035  # of alpha, between methods at the same level, so that no point hides another
+_WIDEST_SHIFT = 0.1  # of alpha, between lines at the same level: no marker hides another
+_SHARE = 0.5  # of the way to the next level that the lines of a level may take up
 _ALPHA_MAX = 3.0
 _LIMITS = (-0.2, _ALPHA_MAX + 0.2)
 _THINNEST = 0.05  # px, half the height of a band
+_QUIET = {"color": "#8a8a8a", "style": "italic"}
+_LOW_ROW = 0.1  # height of a row of panels that are not in the scale
 
 
-def draw_figure3(results: Results) -> Figure:
-    """Draw four panels: published hyper-parameters solid, the control dashed and hollow."""
-    figure = new_figure(height=7.6)
-    grid = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
-    top = _top(results)
+class Series(NamedTuple):
+    """One line of a panel: a method with one choice of hyper-parameters, its cells by level."""
+
+    look: Method
+    hollow: bool
+    cells: dict[float, list[CellResult]]
+
+
+def draw_figure3(results: Results, images: str = "photographs") -> Figure:
+    """Draw four panels: published hyper-parameters solid, the control dashed and hollow.
+
+    images: source of structured noise, as results name it.
+    """
+    families = list(PANELS)
+    there = [any(f in results.families for f in row) for row in (families[:2], families[2:])]
+    heights = [1 if row else _LOW_ROW for row in there]
+    figure = new_figure(height=0.4 + 3.6 * sum(heights))
+    grid = figure.subplots(2, 2, height_ratios=heights).ravel()
     for axes, (family, title) in zip(grid, PANELS.items(), strict=True):
-        _draw_panel(axes, results, family, ("published", "control"))
-        _finish(axes, title, top, results.scale, family in results.families)
-    _legend(figure, grid, "control")
+        axes.set_title(title.format(images=IMAGES[images]))
+        if family in results.families:
+            _draw_panel(axes, results, family, ("published", "control"))
+            _finish(axes, _top(results))
+        else:
+            _leave_empty(axes)
+    _legend(figure, results, grid, "control")
     return figure
 
 
@@ -46,17 +67,16 @@ def draw_untuned(results: Results) -> Figure:
     figure = new_figure(height=4.0)
     axes = figure.subplots()
     models = {r.cell.model_type for r in results.cells if r.cell.variant == "untuned"}
+    axes.set_title(PANELS["changing_uniform"])
     _draw_panel(axes, results, "changing_uniform", ("published", "untuned"), models)
-    there = bool(models)
-    _finish(axes, PANELS["changing_uniform"], _top(results), results.scale, there)
-    _legend(figure, [axes], "untuned")
+    _finish(axes, _top(results))
+    _legend(figure, results, [axes], "untuned")
     return figure
 
 
 def _top(results: Results) -> float:
     """Return the upper end of the axis, px: above everything that is drawn."""
-    values = [value for r in results.finished for value in (r.error_px(), r.centre_px())]
-    return 1.08 * max(values, default=10.0)
+    return 1.08 * max((max(r.error_px(), r.centre_px()) for r in results.finished), default=10.0)
 
 
 def _draw_panel(
@@ -67,16 +87,39 @@ def _draw_panel(
     models: set[str] | None = None,
 ) -> None:
     _draw_centre(axes, [r for r in results.finished if r.cell.family == family])
-    shown = [name for name in methods() if models is None or name in models or name in BANDS]
-    for place, name in enumerate(shown):
-        shift = _SHIFT * (place - (len(shown) - 1) / 2)
-        for variant in variants:
-            levels = results.levels(family, name, variant)
-            cells = {float(a): results.of(family, a, name, variant) for a in levels}
-            if name in BANDS:
-                _draw_band(axes, cells, method(name))
-            else:
-                _draw_line(axes, cells, method(name), shift, hollow=variant != "published")
+    lines = [
+        series
+        for name in methods()
+        if name not in BANDS and (models is None or name in models)
+        for series in _series(results, family, name, variants)
+    ]
+    levels = sorted({level for series in lines for level in series.cells})
+    step = _shift(levels, len(lines))
+    for level in levels:
+        half = step * len(lines) / 2
+        axes.axvspan(level - half, level + half, color="#f4f4f2", linewidth=0, zorder=0)
+    for place, series in enumerate(lines):
+        _draw_line(axes, series, step * (place - (len(lines) - 1) / 2))
+    for name in BANDS:
+        for series in _series(results, family, name, ("published",)):
+            _draw_band(axes, series, max(0.2, step * len(lines) / 2))
+
+
+def _series(results: Results, family: str, name: str, variants: Sequence[str]) -> list[Series]:
+    """Return a method's lines in a panel, one for each variant that the scale has."""
+    found = []
+    for variant in variants:
+        levels = results.levels(family, name, variant)
+        cells = {float(a): results.of(family, a, name, variant) for a in levels}
+        if cells:
+            found.append(Series(method(name), variant != "published", cells))
+    return found
+
+
+def _shift(levels: Sequence[float], lines: int) -> float:
+    """Return how far lines at one level stand apart: less where the next level is near."""
+    nearest = min(np.diff(levels), default=_ALPHA_MAX)
+    return min(_WIDEST_SHIFT, _SHARE * nearest / max(lines, 1))
 
 
 def _draw_centre(axes: Axes, finished: Sequence[CellResult]) -> None:
@@ -86,43 +129,44 @@ def _draw_centre(axes: Axes, finished: Sequence[CellResult]) -> None:
         axes.axhspan(*span, color=CENTRE_COLOUR, alpha=0.55, linewidth=0, label="Centre")
 
 
-def _draw_band(axes: Axes, cells: dict[float, list[CellResult]], look: Method) -> None:
-    """Draw the range over the seeds along the levels; a single level spans the panel."""
-    errors = {alpha: _errors(there) for alpha, there in cells.items() if _errors(there)}
+def _draw_band(axes: Axes, series: Series, margin: float) -> None:
+    """Draw the range over the seeds from `margin` before the first level to beyond the last."""
+    errors = {alpha: _errors(there) for alpha, there in series.cells.items() if _errors(there)}
     if not errors:
         return
     low = [min(values) - _THINNEST for values in errors.values()]
     high = [max(values) + _THINNEST for values in errors.values()]
-    alphas = list(errors)
-    if len(alphas) == 1:
-        alphas, low, high = _LIMITS, low * 2, high * 2
+    alphas = [min(errors) - margin, *errors, max(errors) + margin]
     axes.fill_between(
-        alphas, low, high, color=look.colour, alpha=0.4, linewidth=0, label=look.label
+        np.clip(alphas, *_LIMITS),
+        [low[0], *low, low[-1]],
+        [high[0], *high, high[-1]],
+        color=series.look.colour,
+        alpha=0.4,
+        linewidth=0,
+        label=series.look.label,
     )
 
 
-def _draw_line(
-    axes: Axes, cells: dict[float, list[CellResult]], look: Method, shift: float, hollow: bool
-) -> None:
+def _draw_line(axes: Axes, series: Series, shift: float) -> None:
     """Draw means joined by a line, broken where a level is missing, and the spread over seeds."""
-    if not cells:
-        return
+    look, cells = series.look, series.cells
     alphas = np.array(list(cells)) + shift
     means = [np.mean(_errors(there)) if _errors(there) else np.nan for there in cells.values()]
     axes.plot(
         alphas,
         means,
         color=look.colour,
-        linestyle="--" if hollow else "-",
+        linestyle="--" if series.hollow else "-",
         linewidth=1.3,
         marker=look.marker,
-        markerfacecolor="white" if hollow else look.colour,
-        label=None if hollow else look.label,
+        markerfacecolor="white" if series.hollow else look.colour,
+        label=None if series.hollow else look.label,
     )
     for alpha, there in zip(alphas, cells.values(), strict=True):
         _draw_spread(axes, alpha, _errors(there), look)
         if len(_errors(there)) < len(there):
-            _mark_missing(axes, alpha, look, hollow)
+            _mark_missing(axes, alpha, look)
 
 
 def _errors(cells: Sequence[CellResult]) -> list[float]:
@@ -140,11 +184,11 @@ def _draw_spread(axes: Axes, alpha: float, errors: Sequence[float], look: Method
         axes.plot([alpha] * 2, [interval.low, interval.high], color=look.colour, linewidth=2.4)
 
 
-def _mark_missing(axes: Axes, alpha: float, look: Method, hollow: bool) -> None:
+def _mark_missing(axes: Axes, alpha: float, look: Method) -> None:
     """Put a cross at the bottom of the panel where a cell is not run, or not for every seed."""
     axes.plot(
         [alpha],
-        [0.045 if hollow else 0.02],
+        [0.025],
         marker="x",
         color=look.colour,
         markersize=5,
@@ -153,25 +197,19 @@ def _mark_missing(axes: Axes, alpha: float, look: Method, hollow: bool) -> None:
     )
 
 
-def _finish(axes: Axes, title: str, top: float, scale: str, there: bool) -> None:
-    axes.set_title(title)
+def _finish(axes: Axes, top: float) -> None:
     axes.set_xlim(_LIMITS)
     axes.set_ylim(0, top)
     axes.set_xticks(np.arange(0, _ALPHA_MAX + 0.1, 0.5))
+    axes.set_xlabel("level of noise, alpha")
     _unit_left_px_right(axes)
-    spec = axes.get_subplotspec()
-    if spec.is_last_row():
-        axes.set_xlabel("level of noise, alpha")
-    if not there:
-        axes.text(
-            0.5,
-            0.5,
-            f"not in scale “{scale}”",
-            transform=axes.transAxes,
-            ha="center",
-            color="#666666",
-            style="italic",
-        )
+
+
+def _leave_empty(axes: Axes) -> None:
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.title.set_color(_QUIET["color"])
+    axes.text(0, 0.9, "not in this scale", transform=axes.transAxes, va="top", **_QUIET)
 
 
 def _unit_left_px_right(axes: Axes) -> None:
@@ -188,8 +226,8 @@ def _unit_left_px_right(axes: Axes) -> None:
         right.set_ylabel("RMSE, px")
 
 
-def _legend(figure: Figure, grid: Sequence[Axes], variant: str) -> None:
-    """Name what is drawn anywhere, once, and what hollow and crosses mean."""
+def _legend(figure: Figure, results: Results, grid: Sequence[Axes], variant: str) -> None:
+    """Name what is drawn anywhere, once, and what hollow and crosses mean if there are any."""
     from matplotlib.lines import Line2D
 
     named = {}
@@ -197,8 +235,16 @@ def _legend(figure: Figure, grid: Sequence[Axes], variant: str) -> None:
         handles, labels = axes.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
     grey = {"color": "#444444", "markersize": 5}
-    named[f"{variant} (hollow, dashed)"] = Line2D(
-        [], [], linestyle="--", marker="o", markerfacecolor="white", **grey
-    )
-    named["not run"] = Line2D([], [], linestyle="", marker="x", **grey)
+    if any(result.cell.variant == variant for result in results.cells):
+        named[f"{variant} (hollow, dashed)"] = Line2D(
+            [], [], linestyle="--", marker="o", markerfacecolor="white", **grey
+        )
+    if missing(results):
+        named["not run"] = Line2D([], [], linestyle="", marker="x", **grey)
     figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=5)
+
+
+def missing(results: Results) -> bool:
+    """Return whether a cell that would be a point of the figure is not run."""
+    drawn = [r for r in results.cells if r.cell.family in PANELS]
+    return any(r.outputs is None and r.cell.model_type not in BANDS for r in drawn)

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from slow_features import paths
 from slow_features.files import atomic_folder
-from slow_features.grid.cells import cells_of
+from slow_features.grid.cells import THREE_DOTS, cells_of, load_grid, scales
+from slow_features.report.cell_tables import cell_cards, cell_links, cells_table, costs_table
 from slow_features.report.claim_tables import checks_table, claims_table, measurements_table
 from slow_features.report.claims import ClaimVerdict, judge
 from slow_features.report.criteria import Rules, read_published, read_rules
-from slow_features.report.figure3 import draw_figure3, draw_untuned
-from slow_features.report.grid_figures import (
-    draw_errors_by_frame,
-    draw_family_paths,
-    draw_loss_panels,
-    draw_noise_samples,
-    setting_name,
-)
-from slow_features.report.grid_tables import (
-    cells_table,
-    control_table,
-    probe_table,
-    recipes,
-    table1,
-)
+from slow_features.report.grid_figures import setting_name
+from slow_features.report.grid_pictures import grid_pictures
+from slow_features.report.grid_tables import control_table, probe_table, table1
 from slow_features.report.page import write_page
-from slow_features.report.pictures import path_note
 from slow_features.report.results import Results, read_cells
-from slow_features.report.style import Picture, save, styled
+from slow_features.report.style import styled
 from slow_features.report.tables import Table
+
+_CLAIM_VERDICTS = ("reproduced", "not reproduced", "not run")
+# Verdicts about a part of a claim and what the headline calls them, of one part and of several.
+_PART_VERDICTS = {
+    "reproduced": ("holds", "hold"),
+    "not reproduced": ("does not hold", "do not hold"),
+    "cannot tell": ("cannot tell", "cannot tell"),
+    "not run": ("not run", "not run"),
+}
 
 
 def write_grid_report(
@@ -52,32 +50,65 @@ def write_grid_report(
     verdicts = judge(results, rules)
     with atomic_folder(folder or paths.GRID_REPORTS / scale) as beside, styled():
         tables = _tables(results, rules, published, verdicts)
-        pictures = _pictures(results, beside)
+        pictures = grid_pictures(results, beside)
         write_page(beside, "grid", _content(results, verdicts), pictures, tables)
 
 
 def _content(results: Results, verdicts: list[ClaimVerdict]) -> dict[str, Any]:
-    counts = {
-        kind: sum(verdict.verdict == kind for verdict in verdicts)
-        for kind in ("reproduced", "not reproduced", "not run")
-    }
-    tested = [p.verdict for v in verdicts for p in v.parts if p.verdict != "not run"]
+    parts = Counter(part.verdict for verdict in verdicts for part in verdict.parts)
     return {
         "scale": results.scale,
-        "counts": counts,
-        "parts_held": tested.count("reproduced"),
-        "parts_tested": len(tested),
+        "claim_counts": _counts(_CLAIM_VERDICTS, Counter(v.verdict for v in verdicts)),
+        "parts_asked": parts.total(),
+        "parts_in_words": parts_in_words(parts),
         "finished": len(results.finished),
         "asked": len(results.cells),
         "origin": origin(results),
         "machines": machines(results),
-        "recipes": recipes(results),
+        "cards": cell_cards(results),
+        "links": cell_links(results),
+        "nothing": _nothing(results),
         "families": results.families,
         "setting_names": {
             family: setting_name(family, results.reference_level(family))
             for family in results.families
         },
     }
+
+
+def _counts(expected: Sequence[str], found: Mapping[str, int]) -> dict[str, int]:
+    """Return how often each verdict was given, those expected first and also if it is never."""
+    return {kind: found.get(kind, 0) for kind in dict.fromkeys((*expected, *found))}
+
+
+def parts_in_words(parts: Mapping[str, int]) -> str:
+    """Return how many parts of claims hold, do not, cannot tell and are not run."""
+    counts = _counts(tuple(_PART_VERDICTS), parts)
+    return ", ".join(
+        f"{count} {_PART_VERDICTS.get(kind, (kind, kind))[count != 1]}"
+        for kind, count in counts.items()
+    )
+
+
+def _nothing(results: Results) -> dict[str, str]:
+    """Return for each table what to say if nothing of it was run."""
+    yet = f"Nothing of it has run yet: dvc repro report@{results.scale}."
+    grids = {scale: load_grid(scale) for scale in scales()}
+    notes = defaultdict(lambda: yet)
+    if THREE_DOTS not in results.families:
+        notes["table1"] = _elsewhere(s for s, grid in grids.items() if grid["levels"][THREE_DOTS])
+    if not any(result.cell.adam_probe for result in results.cells):
+        notes["probes"] = _elsewhere(s for s, grid in grids.items() if grid["adam_probe"])
+    if not any(result.cell.variant == "control" for result in results.cells):
+        notes["control"] = _elsewhere(s for s, g in grids.items() if "control" in g["variants"])
+    return notes
+
+
+def _elsewhere(scales: Iterable[str]) -> str:
+    return (
+        f"Not run at this scale. Scales that have it: {', '.join(scales)}; set scale in "
+        "params.yaml, then make reproduce."
+    )
 
 
 def origin(results: Results) -> str:
@@ -88,10 +119,15 @@ def origin(results: Results) -> str:
     seeds = sorted({r.cell.seed for r in results.cells})
     codes = sorted({(r.finished.revision or "unknown")[:12] for r in results.finished})
     return (
-        f"Scale {results.scale}; seeds {', '.join(map(str, seeds))}; {_range(epochs)} epochs of "
-        f"{size} sequences; code {', '.join(codes) or 'none'}; "
+        f"Scale {results.scale}; {seeds_in_words(seeds)}; {_range(epochs)} epochs of "
+        f"{size:,} sequences; code {', '.join(codes) or 'none'}; "
         f"dvc repro report@{results.scale}"
     )
+
+
+def seeds_in_words(seeds: Sequence[int]) -> str:
+    """Return which seeds there are, and that it is one where it is one."""
+    return f"one seed ({seeds[0]})" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
 
 
 def _range(values: list[int]) -> str:
@@ -120,77 +156,6 @@ def _tables(
         control_table(results, rules.trained),
         probe_table(results),
         cells_table(results),
+        costs_table(results),
     )
     return {table.name: table for table in tables}
-
-
-def _pictures(results: Results, folder: Path) -> dict[str, Picture]:
-    pictures = [
-        save(
-            draw_figure3(results),
-            folder,
-            "figure3",
-            "Figure 3: error against the level of noise",
-            "Means over the seeds with the 95% bootstrap interval where there are three or more, "
-            "the points otherwise; methods at one level are shifted sideways. A cross: not run, or "
-            "not for every seed. Alpha 0 is the same "
-            "in all panels. The paper plots this figure and gives no numbers, so none stand here.",
-        ),
-        save(
-            draw_errors_by_frame(results),
-            folder,
-            "errors_by_frame",
-            "Error by time step",
-            "Frame 0 is seen, the others are predicted; one level of each family, first seed.",
-        ),
-        save(
-            draw_noise_samples(results),
-            folder,
-            "samples",
-            "Samples of every noise family",
-            "Sequence 0 of the evaluation as a model sees it, every second frame.",
-        ),
-    ]
-    if any(r.cell.variant == "untuned" for r in results.cells):
-        pictures.append(
-            save(
-                draw_untuned(results),
-                folder,
-                "untuned",
-                "Hyper-parameters tuned at one level only (appendix A.5)",
-                "Changing uniform noise: solid with the published hyper-parameters of each level, "
-                "dashed with those of one level for all.",
-            )
-        )
-    for family in results.families:
-        pictures += _family_pictures(results, family, folder)
-    return {picture.name: picture for picture in pictures}
-
-
-def _family_pictures(results: Results, family: str, folder: Path) -> list[Picture]:
-    name = family.replace("_", " ")
-    pictures = [
-        save(
-            draw_loss_panels(results, family),
-            folder,
-            f"losses_{family}",
-            f"Loss curves: {name}",
-            "Each loss over its first value, for all levels and seeds: a line that stays at 1 is "
-            "a network that has hardly moved.",
-        )
-    ]
-    figure = draw_family_paths(results, family)
-    if figure:
-        setting = setting_name(family, results.reference_level(family))
-        dots = 3 if family == "three_dots" else 1
-        pictures.append(
-            save(
-                figure,
-                folder,
-                f"paths_{family}",
-                f"True and decoded paths: {setting}",
-                "The best and the worst of the eight stored sequences of each method, over frame "
-                f"0, the only one that the rollout sees. {path_note(dots)}",
-            )
-        )
-    return pictures

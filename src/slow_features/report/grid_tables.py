@@ -1,4 +1,4 @@
-"""Tables over all cells of a scale: table 1, control, untuned, probes, costs."""
+"""Tables over all cells of a scale: table 1, control, probes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from slow_features.grid.cells import THREE_DOTS, Cell
 from slow_features.report.criteria import Trained
 from slow_features.report.measurements import has_trained, training_facts
 from slow_features.report.results import NO_NOISE, CellResult, Results
-from slow_features.report.settings import train_command
 from slow_features.report.style import method, methods
 from slow_features.report.tables import Table, Value
 
@@ -156,76 +155,3 @@ def probe_table(results: Results) -> Table:
         rows,
         {columns[2]: 2, columns[3]: 2, columns[4]: 3},
     )
-
-
-def cells_table(results: Results) -> Table:
-    """Return every cell with its error, its cost, what made it and the tag of its MLflow run."""
-    columns = (
-        "cell",
-        "RMSE, px",
-        "RMSE, unit square",
-        "MLflow tags.identity",
-        "code",
-        "sequences",
-        "seconds",
-        "sequences/s",
-        "device",
-        "threads",
-        "frame 0, px",
-        "centre, px",
-        "states",
-        "noise of",
-    )
-    return Table(
-        "cells",
-        "Every cell: error, cost, origin",
-        "Settings and command of each cell are below, under the same name; make mlflow opens the "
-        "runs. Frame 0: the probe on the encoding of frame 0 alone. States: how many independent "
-        "directions those have that the probe was fitted on; collapsed if they are one constant.",
-        columns,
-        [_cell_row(result) for result in results.cells],
-        {
-            columns[1]: 2,
-            columns[2]: 3,
-            columns[6]: 0,
-            columns[7]: 0,
-            columns[10]: 2,
-            columns[11]: 2,
-        },
-    )
-
-
-def _cell_row(result: CellResult) -> Sequence[Value]:
-    name = str(result.cell.path)
-    if result.outputs is None:
-        return (name, result.reason, *[None] * 12)
-    outputs, cost = result.outputs, result.outputs.cost
-    return (
-        name,
-        outputs.result.pred.rmse_px,
-        outputs.result.pred.rmse_unit,
-        result.cell.run_identity(outputs.summary["identity"]),
-        (outputs.revision or "unknown")[:12],
-        outputs.summary["sequences"],
-        cost["seconds"],
-        cost["sequences_per_second"],
-        cost["device"],
-        cost["threads"],
-        outputs.result.enc.rmse_px,
-        outputs.result.centre.rmse_px,
-        outputs.result.states(),
-        outputs.result.noise.source,
-    )
-
-
-def recipes(results: Results) -> list[dict[str, str]]:
-    """Return for every cell what it changes in its published file, and the command for it alone."""
-    return [
-        {
-            "name": str(cell.path),
-            "changes": "; ".join(cell.changes) or "nothing",
-            "source": cell.source,
-            "command": train_command(cell.source, cell.config, f"runs/{cell.path}"),
-        }
-        for cell in (result.cell for result in results.cells)
-    ]

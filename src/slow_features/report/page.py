@@ -9,14 +9,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from slow_features.files import write_text
+from slow_features.report.links import linked
 from slow_features.report.style import Picture
-from slow_features.report.tables import Table, in_markdown, indented
+from slow_features.report.tables import NOT_RUN, Table, in_markdown, indented
 
 # Texts of a table's cell that the page shows in a colour.
 VERDICTS = {
     "good": ("reproduced", "holds", "trained"),
     "bad": ("not reproduced", "does not hold", "hardly moved"),
-    "absent": ("not run",),
+    "absent": (NOT_RUN, "cannot tell"),
 }
 
 
@@ -31,7 +32,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"markdown": in_markdown, "indented": indented}
+    environment.filters |= {"markdown": in_markdown, "indented": indented, "linked": linked}
     environment.globals["kinds"] = {
         text: kind for kind, texts in VERDICTS.items() for text in texts
     }

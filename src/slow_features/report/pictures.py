@@ -111,9 +111,22 @@ def draw_paths(panels: Sequence[PathPanel], columns: int = 4) -> Figure:
     return figure
 
 
+def caption(*sentences: str) -> str:
+    """Return a caption of those sentences that are not empty."""
+    return " ".join(filter(None, sentences))
+
+
 def channel_note(dots: int) -> str:
     """Return what the colours of frames mean, for a caption."""
     return "" if dots == 1 else "Red, green, blue: action, random, stationary dot."
+
+
+def noise_note(source: str) -> str:
+    """Return what structured noise is made of, for a caption; nothing of uniform noise."""
+    if source == "uniform":
+        return ""
+    photographs = source == "photographs"
+    return f"Structured noise: {'photographs, not CIFAR-10' if photographs else 'CIFAR-10'}."
 
 
 def path_note(dots: int) -> str:

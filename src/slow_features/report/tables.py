@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ from markupsafe import Markup, escape
 
 Value = str | float | int | None
 NOTHING = "—"  # where there is no number: not published, or not measured
+NOT_RUN = "not run"
+_ALL_NOT_RUN = re.compile(rf"(\d+ )?{NOT_RUN}")  # with a count: so many of as many
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,14 @@ class Table:
             value = float(f"{value:.{self.significant[column]}g}")  # never written as 5.08e+02
         return f"{value:g}" if isinstance(value, float) else str(value)
 
+    def absent(self) -> list[list[str]]:
+        """Return the shown rows that are wholly not run; one that is in part is present."""
+        return [row for row in self.shown() if _not_run(row)]
+
+    def present(self) -> list[list[str]]:
+        """Return the other rows."""
+        return [row for row in self.shown() if not _not_run(row)]
+
     def is_number(self, index: int) -> bool:
         """Return whether a column holds numbers, which stand on the right."""
         numbers = any(isinstance(row[index], float | int) for row in self.rows)
@@ -71,6 +82,11 @@ class Table:
         lines = [[in_markdown(c) for c in self.columns], sides]
         lines += [[in_markdown(text) for text in row] for row in self.shown()]
         return Markup("\n".join("| " + " | ".join(line) + " |" for line in lines))
+
+
+def _not_run(row: Sequence[str]) -> bool:
+    said = [text for text in row if NOT_RUN in text]
+    return NOT_RUN in said and all(_ALL_NOT_RUN.fullmatch(text) for text in said)
 
 
 def in_markdown(text: str) -> Markup:

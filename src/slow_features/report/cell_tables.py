@@ -1,0 +1,173 @@
+"""What there is to know about single cells: tables of all, and a card with the origin of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from slow_features.grid.cells import Cell
+from slow_features.probe.stage import RESULT_FILE
+from slow_features.report.links import Link
+from slow_features.report.outputs import Outputs
+from slow_features.report.results import CellResult, Results
+from slow_features.report.settings import train_command
+from slow_features.report.tables import NOT_RUN, Table, Value
+
+# Where `make mlflow` listens; 1 is the experiment that all runs are logged to.
+_MLFLOW_RUNS = "http://127.0.0.1:5000/#/experiments/1/runs?searchFilter="
+
+
+@dataclass(frozen=True)
+class Card:
+    """A cell's way back to its run. anchor: its id in the page. mlflow: None if it has no run."""
+
+    anchor: str
+    name: str
+    facts: Sequence[tuple[str, str]]
+    command: str
+    identity: str | None = None
+    mlflow: str | None = None
+
+
+def short_name(cell: Cell) -> str:
+    """Return a cell's name within its scale, which a page names once."""
+    return str(cell.path.relative_to(cell.scale))
+
+
+def cell_links(results: Results) -> dict[str, Link]:
+    """Return where the name of each cell leads, with the scale in front and without."""
+    links = {}
+    for cell in (result.cell for result in results.cells):
+        link = Link(_anchor(cell), short_name(cell))
+        links |= {str(cell.path): link, link.shown: link}
+    return links
+
+
+def _anchor(cell: Cell) -> str:
+    return "cell-" + short_name(cell).replace("/", "-")
+
+
+def cells_table(results: Results) -> Table:
+    """Return every cell with its errors."""
+    columns = (
+        "cell",
+        "RMSE, px",
+        "RMSE, unit square",
+        "frame 0, px",
+        "centre, px",
+        "states",
+        "noise of",
+    )
+    return Table(
+        "cells",
+        "Every cell: errors",
+        "Frame 0: the probe on the encoding of frame 0 alone. States: how many independent "
+        "directions those have that the probe was fitted on; collapsed if they are one constant.",
+        columns,
+        [_error_row(result) for result in results.cells],
+        {columns[2]: 3} | dict.fromkeys((columns[1], *columns[3:5]), 2),
+    )
+
+
+def _error_row(result: CellResult) -> Sequence[Value]:
+    name = str(result.cell.path)
+    if result.outputs is None:
+        return (name, result.reason, *[None] * 5)
+    found = result.outputs.result
+    return (
+        name,
+        found.pred.rmse_px,
+        found.pred.rmse_unit,
+        found.enc.rmse_px,
+        found.centre.rmse_px,
+        found.states(),
+        found.noise.source,
+    )
+
+
+def costs_table(results: Results) -> Table:
+    """Return every cell with its cost, the code that made it and the tag of its MLflow run."""
+    columns = (
+        "cell",
+        "sequences",
+        "seconds",
+        "sequences/s",
+        "device",
+        "threads",
+        "MLflow tags.identity",
+        "code",
+    )
+    return Table(
+        "costs",
+        "Every cell: cost and origin",
+        "Of the training alone. Code: the git revision that trained. make mlflow opens the runs. "
+        "Why a cell has no result stands in the table of errors.",
+        columns,
+        [_cost_row(result) for result in results.cells],
+        dict.fromkeys(columns[2:4], 0),
+    )
+
+
+def _cost_row(result: CellResult) -> Sequence[Value]:
+    name = str(result.cell.path)
+    if result.outputs is None:
+        return (name, NOT_RUN, *[None] * 6)
+    outputs, cost = result.outputs, result.outputs.cost
+    return (
+        name,
+        outputs.summary["sequences"],
+        cost["seconds"],
+        cost["sequences_per_second"],
+        cost["device"],
+        cost["threads"],
+        _identity(result.cell, outputs),
+        (outputs.revision or "unknown")[:12],
+    )
+
+
+def _identity(cell: Cell, outputs: Outputs) -> str:
+    return cell.run_identity(outputs.summary["identity"])
+
+
+def cell_cards(results: Results) -> list[Card]:
+    """Return for every cell, run or not, what it is, what repeats it and where its run lies."""
+    return [_card(result) for result in results.cells]
+
+
+def _card(result: CellResult) -> Card:
+    cell, outputs = result.cell, result.outputs
+    identity = _identity(cell, outputs) if outputs else None
+    return Card(
+        anchor=_anchor(cell),
+        name=str(cell.path),
+        facts=_facts(result),
+        command=train_command(cell.source, cell.config, f"runs/{cell.path}"),
+        identity=identity,
+        mlflow=_mlflow_url(identity) if identity else None,
+    )
+
+
+def _facts(result: CellResult) -> list[tuple[str, str]]:
+    """Return what is known about a cell, and where its result came from if it has one."""
+    cell, outputs = result.cell, result.outputs
+    facts = [
+        ("settings", cell.source),
+        ("changed in them", "; ".join(cell.changes) or "nothing"),
+        ("DVC stage", f"train@{cell.scale}-{cell.family}-{cell.model_type}"),
+    ]
+    if outputs is None:
+        return [("error", result.reason), *facts]
+    error = outputs.result.pred
+    return [
+        ("error", f"{error.rmse_px:.2f} px, {error.rmse_unit:.3f} on the unit square"),
+        *facts,
+        ("result", str(cell.output("probe") / RESULT_FILE)),
+        ("weights (SHA-256)", outputs.result.weights_checksum),
+        ("code (git revision)", outputs.revision or "unknown: trained outside git"),
+    ]
+
+
+def _mlflow_url(identity: str) -> str:
+    """Return the address of a run in the MLflow that `make mlflow` starts."""
+    return _MLFLOW_RUNS + quote(f'tags.identity = "{identity}"', safe="")

@@ -1,0 +1,41 @@
+"""Pieces of a report that need no result: links, folds, words, curves."""
+
+from __future__ import annotations
+
+from slow_features.models.rssm import FREE_NATS
+from slow_features.report.curves import relative_loss
+from slow_features.report.grid import parts_in_words, seeds_in_words
+from slow_features.report.links import Link, linked
+from slow_features.report.tables import Table
+
+
+def test_links_escape_what_is_around_them():
+    links = {"a/b": Link("cell-a-b", "a/b")}
+    assert linked("<i> a/b. a/b/c", links) == ('&lt;i&gt; <a href="#cell-a-b">a/<wbr>b</a>. a/b/c')
+    assert linked("<i>", {}) == "&lt;i&gt;"
+    hostile = linked("x", {"x": Link('"><script>', "<script>")})
+    assert hostile == '<a href="#&#34;&gt;&lt;script&gt;">&lt;script&gt;</a>'
+
+
+def test_rows_that_were_not_run_are_folded_and_those_run_in_part_are_not():
+    rows = [("a", "not run", "2 not run"), ("b", "not run", "1 holds, 2 not run"), ("c", 1, "d")]
+    table = Table("t", "T", "c", ("name", "verdict", "parts"), rows)
+    assert [row[0] for row in table.absent()] == ["a"]
+    assert [row[0] for row in table.present()] == ["b", "c"]
+    assert table.csv().count("\n") == table.markdown().count("\n") == 4
+
+
+def test_one_seed_is_said_to_be_one():
+    assert seeds_in_words([1]) == "one seed (1)"
+    assert seeds_in_words([1, 2, 3]) == "seeds 1, 2, 3"
+
+
+def test_the_constant_of_rssms_loss_is_left_out_of_its_curve():
+    curve = [{"loss": FREE_NATS + 2.0}, {"loss": FREE_NATS + 0.5}]
+    assert relative_loss("RSSM", curve) == [1.0, 0.25]
+    assert relative_loss("IDM", curve) == [1.0, (FREE_NATS + 0.5) / (FREE_NATS + 2.0)]
+
+
+def test_parts_of_claims_are_counted_in_words():
+    counts = {"reproduced": 1, "not run": 2, "cannot tell": 3}
+    assert parts_in_words(counts) == "1 holds, 0 do not hold, 3 cannot tell, 2 not run"
