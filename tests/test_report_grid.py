@@ -20,7 +20,7 @@ from slow_features.report.figure3 import PANELS, draw_figure3
 from slow_features.report.grid import write_grid_report
 from slow_features.report.grid_pictures import figure3_caption, image_source
 from slow_features.report.results import Results, read_cells
-from slow_features.report.style import new_figure, save, styled
+from slow_features.report.style import save, styled
 from tests.fake_results import write_fake_cell
 
 MISSING = "changing_uniform/SimCLR/alpha1.5-published-seed1"
@@ -235,13 +235,6 @@ def test_a_figure_has_the_same_bytes_each_time(tree, tmp_path):
     assert (
         base64.b64decode(picture.inline.partition(",")[2]) == (second / "figure3.svg").read_bytes()
     )
-
-
-def test_a_figure_holds_no_date_and_no_version(tmp_path):
-    with styled():
-        picture = save(new_figure(1.0), tmp_path, "empty", "t", "c")
-    assert b"dc:date" not in (tmp_path / picture.svg).read_bytes()
-    assert b"Software" not in (tmp_path / picture.png).read_bytes()
 
 
 @pytest.mark.slow

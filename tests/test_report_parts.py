@@ -6,6 +6,7 @@ from slow_features.models.rssm import FREE_NATS
 from slow_features.report.curves import relative_loss
 from slow_features.report.grid import parts_in_words, seeds_in_words
 from slow_features.report.links import Link, linked
+from slow_features.report.style import new_figure, save, styled
 from slow_features.report.tables import Table
 
 
@@ -39,3 +40,10 @@ def test_the_constant_of_rssms_loss_is_left_out_of_its_curve():
 def test_parts_of_claims_are_counted_in_words():
     counts = {"reproduced": 1, "not run": 2, "cannot tell": 3}
     assert parts_in_words(counts) == "1 holds, 0 do not hold, 3 cannot tell, 2 not run"
+
+
+def test_a_figure_holds_no_date_and_no_version(tmp_path):
+    with styled():
+        picture = save(new_figure(1.0), tmp_path, "empty", "t", "c")
+    assert b"dc:date" not in (tmp_path / picture.svg).read_bytes()
+    assert b"Software" not in (tmp_path / picture.png).read_bytes()
