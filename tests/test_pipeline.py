@@ -136,19 +136,3 @@ def test_a_bad_setting_ends_with_one_line_and_nothing_written(clone):
     assert done.returncode != 0
     assert "model_type = 'NOPE': allowed: one of VICReg" in text
     assert "Traceback" not in text
-
-
-@pytest.mark.slow
-def test_a_queue_of_experiments(clone):
-    settings = ["-S", "model_type=VICReg,SimCLR", "-S", "dataset_static_noise=0.5,1.25"]
-    run(clone, "dvc", "exp", "run", "--queue", *settings, EXPERIMENT)
-    run(clone, "dvc", "queue", "start", "-j", "2")
-    run(clone, "dvc", "queue", "logs", "-f", check=False)
-    import time
-
-    for _ in range(240):
-        status = run(clone, "dvc", "queue", "status").stdout
-        if "Queued" not in status and "Running" not in status:
-            break
-        time.sleep(1)
-    assert status.count("Success") == 4, status
