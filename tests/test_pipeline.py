@@ -136,3 +136,27 @@ def test_a_bad_setting_ends_with_one_line_and_nothing_written(clone):
     assert done.returncode != 0
     assert "model_type = 'NOPE': allowed: one of VICReg" in text
     assert "Traceback" not in text
+
+
+def trained(folder):
+    """Return the settings of every training in the store of cells, by its name."""
+    files = folder.glob(".cells/*/train/train.json")
+    return {file.parts[-3]: json.loads(file.read_text())["settings"] for file in files}
+
+
+@pytest.mark.timeout(900)
+def test_a_changed_cell_alone_is_trained_again(clone):
+    """Its neighbours come from the store; its evaluation and the report follow."""
+    before, page = trained(clone), (clone / "reports/quick/index.html").read_text()
+    file = clone / "reproduce_configs/sweep_fixed_uniform.(1.25).vicreg.best.yaml"
+    settings = yaml.safe_load(file.read_text())
+    settings["vicreg"]["base_lr"] = 0.123
+    file.write_text(yaml.safe_dump(settings))
+    run(clone, sys.executable, "stages/reproduce.py")
+    (new,) = trained(clone).keys() - before.keys()
+    found = trained(clone)[new]
+    assert found["dataset_static_noise"] == 1.25
+    assert found["vicreg"]["base_lr"] == pytest.approx(0.123 * settings["dataset_batch_size"] / 16)
+    assert list(clone.glob(f".cells/{new}/probe-*/result.json"))
+    assert (clone / "reports/quick/index.html").read_text() != page
+    assert "Data and pipelines are up to date" in run(clone, "dvc", "status").stdout
