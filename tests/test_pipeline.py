@@ -116,28 +116,6 @@ def test_the_whole_pipeline(clone):
     git(clone, "commit", "-qm", "first results")
 
 
-def test_an_experiment_changes_one_setting(clone):
-    before = metrics(clone)
-    run(clone, "dvc", "exp", "run", "-q", "-S", "model_type=RSSM", EXPERIMENT)
-    assert metrics(clone) != before
-    table = json.loads(run(clone, "dvc", "exp", "show", "--json").stdout)
-    assert "RSSM" in json.dumps(table)
-
-
-def test_the_probe_alone_is_run_when_only_the_probe_changes(clone):
-    done = run(clone, "dvc", "exp", "run", "-S", "probing_cfg.lr=0.5", EXPERIMENT)
-    assert "experiment-probe" in done.stdout
-    assert "Running stage 'experiment-train'" not in done.stdout
-
-
-def test_a_bad_setting_ends_with_one_line_and_nothing_written(clone):
-    done = run(clone, "dvc", "exp", "run", "-S", "model_type=NOPE", EXPERIMENT, check=False)
-    text = done.stdout + done.stderr
-    assert done.returncode != 0
-    assert "model_type = 'NOPE': allowed: one of VICReg" in text
-    assert "Traceback" not in text
-
-
 def trained(folder):
     """Return the settings of every training in the store of cells, by its name."""
     files = folder.glob(".cells/*/train/train.json")
@@ -160,3 +138,26 @@ def test_a_changed_cell_alone_is_trained_again(clone):
     assert list(clone.glob(f".cells/{new}/probe-*/result.json"))
     assert (clone / "reports/quick/index.html").read_text() != page
     assert "Data and pipelines are up to date" in run(clone, "dvc", "status").stdout
+    git(clone, "commit", "-qam", "another rate for one cell")
+
+
+def test_an_experiment_changes_one_setting(clone):
+    before = metrics(clone)
+    run(clone, "dvc", "exp", "run", "-q", "-S", "model_type=RSSM", EXPERIMENT)
+    assert metrics(clone) != before
+    table = json.loads(run(clone, "dvc", "exp", "show", "--json").stdout)
+    assert "RSSM" in json.dumps(table)
+
+
+def test_the_probe_alone_is_run_when_only_the_probe_changes(clone):
+    done = run(clone, "dvc", "exp", "run", "-S", "probing_cfg.lr=0.5", EXPERIMENT)
+    assert "experiment-probe" in done.stdout
+    assert "Running stage 'experiment-train'" not in done.stdout
+
+
+def test_a_bad_setting_ends_with_one_line_and_nothing_written(clone):
+    done = run(clone, "dvc", "exp", "run", "-S", "model_type=NOPE", EXPERIMENT, check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "model_type = 'NOPE': allowed: one of VICReg" in text
+    assert "Traceback" not in text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from slow_features.config.schema import Experiment
 from slow_features.data.manifest import REMEDY, DatasetSpec
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import StoredDataset, open_dataset, write_dataset
-from slow_features.errors import InputError
+from slow_features.errors import InputError, SlowFeaturesError
 
 if TYPE_CHECKING:
     from slow_features.probe.result import ProbeResult
@@ -70,17 +72,28 @@ def open_data(config: Experiment, folder: str | None) -> StoredDataset:
     spec, noise = dataset_spec(config), NoiseSetting.from_config(config)
     text = repr((asdict(spec), noise, config.model.channels, config.dataset_structured_noise_path))
     kept = paths.data_cache() / hashlib.sha256(text.encode()).hexdigest()[:16]
-    with _locked(kept):  # the first of several trainings writes it, the others wait for it
+    with _alone(kept):  # the first of several trainings writes it, the others wait for it
         if not (kept / "manifest.json").exists():
             source = config.dataset_structured_noise_path
             write_dataset(spec, [noise], kept, config.model.channels, source)
     return open_dataset(kept)
 
 
-def _locked(folder: Path) -> FileLock:
-    """Return the lock of whoever writes a folder; it lies beside it, and stays."""
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep others out while a folder is written, by a lock beside it; a refusal leaves no trace."""
+    made = [parent for parent in folder.parents[:2] if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(f"{folder}.lock")
+    lock = Path(f"{folder}.lock")
+    try:
+        with FileLock(lock):
+            yield
+    except SlowFeaturesError:
+        lock.unlink(missing_ok=True)
+        for parent in made:
+            with suppress(OSError):  # somebody else's data set lies there by now
+                parent.rmdir()
+        raise
 
 
 def require_fit(config: Experiment, dataset: StoredDataset) -> None:

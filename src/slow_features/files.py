@@ -148,7 +148,7 @@ def _nearest_folder(path: Path) -> Path:
 
     A relative path is looked at from the current folder: one further up may be closed.
     """
-    for folder in path.parents:
+    for folder in path.parents or (Path(".."),):  # "." has no parents, but lies somewhere
         if folder.is_dir():
             return folder
         if folder.exists():
