@@ -37,6 +37,7 @@ def write_runs(name: str, runs: int, start: multiprocessing.Barrier) -> None:
 
 def write_at_once(workers: int, runs: int) -> None:
     """Let several processes create the store at the same moment and write runs into it."""
+    os.environ["MLFLOW_LOGGING_LEVEL"] = "CRITICAL"  # as the store sets it before its own import
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  # not in each of the forks
 
     context = multiprocessing.get_context("fork")
