@@ -33,7 +33,7 @@ test: $(READY) ## run the tests and the linter
 test-all: $(READY) ## run the slow tests too
 	pytest -n 2 -m ''
 
-test-kills: $(READY) ## kill trainings, the parallel runner and DVC, and count what survives (30 minutes)
+test-kills: $(READY) ## kill trainings, the parallel runner and DVC, and count what survives (10 minutes)
 	pytest -n 2 -m '' tests/test_kills.py tests/test_kills_grid.py tests/test_kills_dvc.py
 
 # --strict: a package that the service does not know is a failure, not a silent pass.
