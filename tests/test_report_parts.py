@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from slow_features.models.rssm import FREE_NATS
+from slow_features.report.claim_tables import parts_in_words
 from slow_features.report.curves import relative_loss
-from slow_features.report.grid import parts_in_words, seeds_in_words
+from slow_features.report.grid import seeds_in_words
 from slow_features.report.links import Link, linked
 from slow_features.report.style import new_figure, save, styled
 from slow_features.report.tables import Table

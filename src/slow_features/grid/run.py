@@ -67,7 +67,7 @@ def run_missing(cells: Sequence[Cell], at_once: int | None = None) -> None:
 
     Raises CellsFailedError with a line for each failed cell after all others are finished.
     """
-    missing = [cell for cell in cells if not (place_of(cell).trained and place_of(cell).probed)]
+    missing = [cell for cell in cells if not place_of(cell).finished]
     if not missing:
         return
     print(f"{len(cells) - len(missing)} of {len(cells)} cells are in the store", file=sys.stderr)

@@ -45,6 +45,11 @@ class StoredCell:
         """Whether the evaluation is finished."""
         return self.probe.is_dir()
 
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.trained and self.probed
+
 
 def stored(config: Experiment, dataset: StoredDataset, adam_probe: bool) -> StoredCell:
     """Return the places of a cell in the store."""

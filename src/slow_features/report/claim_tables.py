@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from slow_features.report.claims import CheckVerdict, ClaimVerdict, PartVerdict
 from slow_features.report.criteria import TRAINED, Check, ClaimPart, Criterion, Rules
-from slow_features.report.measurements import Measurement
-from slow_features.report.tables import Table
+from slow_features.report.measurements import Measurement, Outcome
+from slow_features.report.tables import NOT_RUN, Table
 
 _NAMES_SHOWN = 2  # missing cells that are named; the rest are counted
 
-_HOLDS = {
-    "reproduced": "holds",
-    "not reproduced": "does not hold",
-    "cannot tell": "cannot tell",
-    "not run": "not run",
+# What a verdict about a check or a part is called: of one, and of several.
+_HOLDS: dict[Outcome, tuple[str, str]] = {
+    "reproduced": ("holds", "hold"),
+    "not reproduced": ("does not hold", "do not hold"),
+    "cannot tell": ("cannot tell", "cannot tell"),
+    "not run": (NOT_RUN, NOT_RUN),
 }
 _FEWER_EPOCHS = re.compile(r"epochs (\d+) instead of (\d+)")  # as a cell words this change
 
@@ -26,7 +28,12 @@ def claims_table(verdicts: Sequence[ClaimVerdict], published: Mapping[str, Any])
     """Return the claims of the paper with the verdict about each."""
     texts = {claim["id"]: claim["text"] for claim in published["claims"]}
     rows = [
-        (texts[verdict.claim.id], verdict.verdict, _count(verdict.parts), verdict.claim.id)
+        (
+            texts[verdict.claim.id],
+            verdict.verdict,
+            parts_in_words(Counter(part.verdict for part in verdict.parts), zeros=False),
+            verdict.claim.id,
+        )
         for verdict in verdicts
     ]
     return Table(
@@ -41,16 +48,10 @@ def claims_table(verdicts: Sequence[ClaimVerdict], published: Mapping[str, Any])
     )
 
 
-def _count(parts: Sequence[PartVerdict]) -> str:
-    """Return how many parts hold, do not hold, cannot tell and are not run."""
-    several = {"reproduced": "hold", "not reproduced": "do not hold"}
-    counts = {kind: sum(part.verdict == kind for part in parts) for kind in _HOLDS}
-    words = _HOLDS | several
-    return ", ".join(
-        f"{count} {_HOLDS[kind] if count == 1 else words[kind]}"
-        for kind, count in counts.items()
-        if count
-    )
+def parts_in_words(counts: Mapping[Outcome, int], zeros: bool = True) -> str:
+    """Return how many parts of claims hold, do not hold, cannot tell and are not run."""
+    found = [(counts.get(kind, 0), words) for kind, words in _HOLDS.items()]
+    return ", ".join(f"{count} {words[count != 1]}" for count, words in found if count or zeros)
 
 
 def _budgets_in_words(verdicts: Sequence[ClaimVerdict]) -> str:
@@ -83,7 +84,7 @@ def checks_table(verdicts: Sequence[ClaimVerdict], rules: Rules) -> Table:
             f"{verdict.claim.id}: {part.part.name}",
             check_in_words(check.check, part.part, rules),
             _decisive(check),
-            _HOLDS[check.verdict],
+            _HOLDS[check.verdict][0],
         )
         for verdict, part, check in _walk(verdicts)
     ]
@@ -152,8 +153,8 @@ def measurements_table(verdicts: Sequence[ClaimVerdict]) -> Table:
             check.check.variant,
             check.check.dot,
             m.alpha,
-            "not run" if m.missing else m.text,
-            _HOLDS[m.verdict],
+            NOT_RUN if m.missing else m.text,
+            _HOLDS[m.verdict][0],
             ", ".join(str(cell.path) for cell in m.cells) or None,
         )
         for verdict, part, check in _walk(verdicts)

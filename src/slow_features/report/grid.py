@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from slow_features import paths
 from slow_features.files import atomic_folder
 from slow_features.grid.cells import THREE_DOTS, cells_of, load_grid, scales
 from slow_features.report.cell_tables import cell_cards, cell_links, cells_table, costs_table
-from slow_features.report.claim_tables import checks_table, claims_table, measurements_table
-from slow_features.report.claims import ClaimVerdict, judge
+from slow_features.report.claim_tables import (
+    checks_table,
+    claims_table,
+    measurements_table,
+    parts_in_words,
+)
+from slow_features.report.claims import ClaimVerdict, Verdict, judge
 from slow_features.report.criteria import Rules, read_published, read_rules
 from slow_features.report.grid_figures import setting_name
 from slow_features.report.grid_pictures import grid_pictures
@@ -21,15 +26,6 @@ from slow_features.report.page import write_page
 from slow_features.report.results import Results, read_cells
 from slow_features.report.style import styled
 from slow_features.report.tables import Table
-
-_CLAIM_VERDICTS = ("reproduced", "not reproduced", "not run")
-# Verdicts about a part of a claim and what the headline calls them, of one part and of several.
-_PART_VERDICTS = {
-    "reproduced": ("holds", "hold"),
-    "not reproduced": ("does not hold", "do not hold"),
-    "cannot tell": ("cannot tell", "cannot tell"),
-    "not run": ("not run", "not run"),
-}
 
 
 def write_grid_report(
@@ -58,7 +54,9 @@ def _content(results: Results, verdicts: list[ClaimVerdict]) -> dict[str, Any]:
     parts = Counter(part.verdict for verdict in verdicts for part in verdict.parts)
     return {
         "scale": results.scale,
-        "claim_counts": _counts(_CLAIM_VERDICTS, Counter(v.verdict for v in verdicts)),
+        "claim_counts": {
+            kind: sum(v.verdict == kind for v in verdicts) for kind in get_args(Verdict)
+        },
         "parts_asked": parts.total(),
         "parts_in_words": parts_in_words(parts),
         "finished": len(results.finished),
@@ -76,20 +74,6 @@ def _content(results: Results, verdicts: list[ClaimVerdict]) -> dict[str, Any]:
     }
 
 
-def _counts(expected: Sequence[str], found: Mapping[str, int]) -> dict[str, int]:
-    """Return how often each verdict was given, those expected first and also if it is never."""
-    return {kind: found.get(kind, 0) for kind in dict.fromkeys((*expected, *found))}
-
-
-def parts_in_words(parts: Mapping[str, int]) -> str:
-    """Return how many parts of claims hold, do not, cannot tell and are not run."""
-    counts = _counts(tuple(_PART_VERDICTS), parts)
-    return ", ".join(
-        f"{count} {_PART_VERDICTS.get(kind, (kind, kind))[count != 1]}"
-        for kind, count in counts.items()
-    )
-
-
 def _nothing(results: Results) -> dict[str, str]:
     """Return for each table what to say if nothing of it was run."""
     yet = f"Nothing of it has run yet: dvc repro report@{results.scale}."
@@ -104,9 +88,9 @@ def _nothing(results: Results) -> dict[str, str]:
     return notes
 
 
-def _elsewhere(scales: Iterable[str]) -> str:
+def _elsewhere(others: Iterable[str]) -> str:
     return (
-        f"Not run at this scale. Scales that have it: {', '.join(scales)}; set scale in "
+        f"Not run at this scale. Scales that have it: {', '.join(others)}; set scale in "
         "params.yaml, then make reproduce."
     )
 

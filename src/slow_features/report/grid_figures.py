@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from slow_features.grid.cells import Cell, cells_of
+from slow_features.grid.cells import THREE_DOTS, Cell, cells_of
 from slow_features.report.pictures import (
     Strip,
     draw_paths,
@@ -29,7 +29,7 @@ REMARK = {  # of text over a drawing
 
 def setting_name(family: str, alpha: str) -> str:
     """Return a noise setting in words."""
-    if family == "three_dots":
+    if family == THREE_DOTS:
         return "three dots, no noise"
     return "no noise" if float(alpha) == 0 else f"{family.replace('_', ' ')} noise {alpha}"
 

@@ -12,10 +12,9 @@ from slow_features.report.criteria import Trained
 from slow_features.report.measurements import has_trained, training_facts
 from slow_features.report.results import NO_NOISE, CellResult, Results
 from slow_features.report.style import method, methods
-from slow_features.report.tables import Table, Value
+from slow_features.report.tables import NOT_RUN, Table, Value
 
 _PUBLISHED_NAMES = {"RSSM": "Reconstruction"}  # of methods in the published table
-_NOT_RUN = "not run"
 
 
 def table1(results: Results, published: Mapping[str, Any]) -> Table:
@@ -43,7 +42,7 @@ def _table1_row(
     theirs, their_std = known.get(dot), known.get(f"{dot}_std")
     start = (method(name).label, dot, theirs, their_std)
     if not _all_there(cells):
-        return (*start, _NOT_RUN, None, None)
+        return (*start, NOT_RUN, None, None)
     errors = [to_unit_square(c.error_px(None if dot == "average" else dot)) for c in cells]
     ours, spread = fmean(errors), stdev(errors) if len(errors) > 1 else None
     return (*start, ours, spread, None if theirs is None else ours - theirs)
@@ -107,7 +106,7 @@ def _control_row(result: CellResult, trained: Trained) -> Sequence[Value]:
     noise = f"{cell.family.replace('_', ' ')} {cell.alpha}"
     start, name = (noise, cell.model_type, cell.variant), str(cell.path)
     if result.outputs is None:
-        return (*start, *[None] * 6, _NOT_RUN, name)
+        return (*start, *[None] * 6, NOT_RUN, name)
     curve = result.outputs.curve or [{"loss": None}]
     _, moved = training_facts(result)
     return (
@@ -144,7 +143,7 @@ def probe_table(results: Results) -> Table:
             closed, adam = result.error_px(), result.finished.adam.pred.rmse_px
             rows.append((method(name).label, str(result.cell.path), closed, adam, adam / closed))
         if not both:
-            rows.append((method(name).label, _NOT_RUN, None, None, None))
+            rows.append((method(name).label, NOT_RUN, None, None, None))
     columns = ("method", "cell", "closed form, px", "Adam, px", "Adam / closed form")
     return Table(
         "probes",

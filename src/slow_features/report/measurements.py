@@ -105,9 +105,10 @@ def _unmet(check: Check, other: Check, measured: Measurement) -> str:
 def _measure_alone(results: Results, rules: Rules, check: Check, place: Place) -> Measurement:
     """Measure one check at one place; without all of its cells, say which are missing."""
     _, alpha, model, _ = place
-    cells, *others = [results.of(*where) for where in _places(rules, check, place)]
+    places = _places(rules, check, place)
+    cells, *others = [results.of(*where) for where in places]
     start = Measurement(model, alpha, cells=tuple(result.cell for result in cells))
-    missing = [name for where in _places(rules, check, place) for name in _missing(results, where)]
+    missing = [name for where in places for name in _missing(results, where)]
     if missing:
         return replace(start, missing=tuple(missing))
     if check.criterion == TRAINED:

@@ -10,6 +10,7 @@ from slow_features.errors import InputError
 from slow_features.grid.cells import THREE_DOTS, TUNED_FAMILY, Cell
 from slow_features.probe.stage import RESULT_FILE
 from slow_features.report.outputs import Outputs, other_settings, read_outputs
+from slow_features.report.tables import NOT_RUN
 
 NO_NOISE = "0"  # the level that all noise families share
 
@@ -53,7 +54,7 @@ def _read(cell: Cell, root: Path) -> CellResult:
     place = Path(cell.family, cell.model_type, cell.name)
     train, probe = root / "train" / place, root / "probe" / place
     if not (probe / RESULT_FILE).exists():
-        return CellResult(cell, None, "not run")
+        return CellResult(cell, None, NOT_RUN)
     try:
         outputs = read_outputs(train, probe)
     except InputError as error:
