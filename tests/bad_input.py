@@ -11,12 +11,20 @@ import os
 import pickle
 import shutil
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
+
+from slow_features.config.load import load_config
+from slow_features.config.schema import Experiment
+from slow_features.data.noise import NoiseSetting
+from slow_features.data.store import StoredDataset, open_dataset, write_dataset
+from slow_features.experiment import dataset_spec
 
 SETTINGS = {
     "dataset_noise": 1.5, "dataset_batch_size": 16, "dataset_size": 64, "val_dataset_size": 32,
@@ -42,6 +50,19 @@ class Case:
     code: int = 2
     spoil: Callable[[Path], object] = lambda folder: None
     needs: tuple[str, ...] = ()
+
+
+@contextmanager
+def sound_project(folder: Path) -> Iterator[tuple[Experiment, StoredDataset, pytest.MonkeyPatch]]:
+    """Work in a new project with sound settings, `good.yaml`, and their data set."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("DVC_ROOT", raising=False)
+        (folder / "dvc.yaml").touch()
+        (folder / "good.yaml").write_text(yaml.safe_dump(SETTINGS))
+        config = load_config(["good.yaml"]).config
+        write_dataset(dataset_spec(config), [NoiseSetting.from_config(config)], folder / DATA)
+        yield config, open_dataset(folder / DATA), patch
 
 
 def for_each(keys: Iterable[str], values: list[str]) -> dict[str, list[str]]:

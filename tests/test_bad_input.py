@@ -22,14 +22,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import yaml
 
 from slow_features.config.describe import all_settings
-from slow_features.config.load import load_config
 from tests.bad_input import (
     DATA,
     RUN,
-    SETTINGS,
     WRONG,
     Case,
     all_cases,
@@ -39,6 +36,7 @@ from tests.bad_input import (
     grid_cases,
     machine_cases,
     setting_cases,
+    sound_project,
     weights_cases,
 )
 
@@ -119,19 +117,10 @@ def problem(case: Case, outcome: Outcome, before: dict, after: dict) -> str | No
 def finished(tmp_path_factory):
     """A folder with sound settings, a data set and a finished training."""
     folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("DVC_ROOT", raising=False)
-        (folder / "dvc.yaml").touch()
-        (folder / "good.yaml").write_text(yaml.safe_dump(SETTINGS))
-        config = load_config(["good.yaml"]).config
-        from slow_features.data.noise import NoiseSetting
-        from slow_features.data.store import open_dataset
-        from slow_features.experiment import dataset_spec, write_dataset
-        from slow_features.training.train import train
+    from slow_features.training.train import train
 
-        write_dataset(dataset_spec(config), [NoiseSetting.from_config(config)], folder / DATA)
-        train(config, open_dataset(folder / DATA), folder / RUN / "train", log=False)
+    with sound_project(folder) as (config, dataset, _):
+        train(config, dataset, folder / RUN / "train", log=False)
         shutil.rmtree(".checkpoints")
     return folder
 

@@ -13,14 +13,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from slow_features import paths
-from slow_features.config.load import load_config
-from slow_features.data.noise import NoiseSetting
-from slow_features.data.store import open_dataset, write_dataset
 from slow_features.errors import InputError, InterruptError
-from slow_features.experiment import dataset_spec
 from slow_features.training import loop
 from slow_features.training.checkpoint import FORMAT as CHECKPOINT
 from slow_features.training.checkpoint import load_checkpoint
@@ -28,21 +23,14 @@ from slow_features.training.identity import identity
 from slow_features.training.session import start_session
 from slow_features.training.train import WEIGHTS_FILE, train
 from slow_features.weights import FORMAT, load_weights, read_tensors, write_tensors
-from tests.bad_input import SETTINGS, TENSORS
+from tests.bad_input import TENSORS, sound_project
 
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory):
     """A finished training, and the checkpoint of one that was stopped after three steps."""
     folder = tmp_path_factory.mktemp("stopped")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("DVC_ROOT", raising=False)
-        (folder / "dvc.yaml").touch()
-        (folder / "good.yaml").write_text(yaml.safe_dump(SETTINGS))
-        config = load_config(["good.yaml"]).config
-        write_dataset(dataset_spec(config), [NoiseSetting.from_config(config)], folder / "data")
-        data = open_dataset(folder / "data")
+    with sound_project(folder) as (config, data, patch):
         train(config, data, folder / "train", log=False)
         step = loop.train_step
 
