@@ -1,6 +1,6 @@
 """How many sequences does the quick scale need? RMSE against the training budget, one seed.
 
-    python benchmarks/calibrate.py --folder /tmp/calibration    # about 20 minutes on two cores
+    python -m benchmarks.calibrate --folder /tmp/calibration    # about 20 minutes on two cores
 
 Each cell of the list is trained from scratch with its list of epochs of 10,000 sequences, since the
 schedule depends on the budget. Writes docs/images/calibration.csv and .png. A run that
@@ -9,16 +9,11 @@ is there is not run again.
 
 import argparse
 import csv
-import json
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 
-import yaml
-
-from slow_features.grid.cells import Cell
+from benchmarks.trainings import Training, run_missing
 from slow_features.grid.run import find_cell
+from slow_features.models.registry import section_name
 
 CELLS = {
     "quick/changing_uniform/VICReg/alpha1.5-published-seed1": (4, 2),
@@ -30,68 +25,42 @@ CELLS = {
 IMAGES = Path("docs/images")
 
 
-def target(folder: Path, cell: Cell, epochs: int) -> Path:
-    """Return the folder of one run."""
-    return folder / str(cell.path).replace("/", "-") / f"epochs{epochs}"
-
-
-def start(folder: Path, cell: Cell, epochs: int) -> subprocess.Popen:
-    """Start one training with its probe."""
-    place = target(folder, cell, epochs)
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "config.yaml").write_text(yaml.safe_dump(cell.config.model_dump()))
-    section = cell.model_type.lower()
-    values = [f"{section}.epochs={epochs}", f"output_path={place}"]
-    command = [sys.executable, "stages/train.py", "--configs", str(place / "config.yaml")]
-    return subprocess.Popen([*command, "--values", *values], stderr=subprocess.DEVNULL)
-
-
-def run_all(folder: Path, at_once: int) -> None:
-    """Run what is missing, longest first."""
-    jobs = [(find_cell(path), epochs) for path, budgets in CELLS.items() for epochs in budgets]
-    jobs.sort(key=lambda job: -job[1] * (3 if job[0].model_type == "RSSM" else 1))
-    running: list[subprocess.Popen] = []
-    for cell, epochs in jobs:
-        if (target(folder, cell, epochs) / "probe" / "result.json").exists():
-            continue
-        while len(running) >= at_once:
-            wait_a_little(running[0])
-            running = [process for process in running if process.poll() is None]
-        running.append(start(folder, cell, epochs))
-    for process in running:
-        process.wait()
-
-
-def wait_a_little(process: subprocess.Popen) -> None:
-    """Wait for a process, half a second at most."""
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=0.5)
-
-
-def rows(folder: Path) -> list[dict]:
-    """Return one row for each finished run."""
+def trainings(folder: Path) -> list[tuple[int, Training]]:
+    """Return every training with its epochs, in the order of the table."""
     found = []
     for path, budgets in CELLS.items():
         cell = find_cell(path)
         for epochs in sorted(budgets):
-            place = target(folder, cell, epochs)
-            if not (place / "probe" / "result.json").exists():
-                continue
-            result = json.loads((place / "probe" / "result.json").read_text())
-            summary = json.loads((place / "train" / "train.json").read_text())
-            found.append(
-                {
-                    "cell": "/".join(cell.path.parts[1:]),
-                    "sequences": summary["sequences"],
-                    "rmse_px": result["pred"]["rmse_px"],
-                    "frame0_rmse_px": result["enc"]["rmse_px"],
-                    "centre_px": result["centre"]["rmse_px"],
-                    "encoder_moved": summary["weights_moved"]["encoder"],
-                    "loss": summary["final"]["loss"],
-                    "seconds": json.loads((place / "train" / "cost.json").read_text())["seconds"],
-                }
-            )
+            place = folder / f"{path.replace('/', '-')}-epochs{epochs}"
+            values = (f"{section_name(cell.model_type)}.epochs={epochs}",)
+            found.append((epochs, Training(path, values, place)))
     return found
+
+
+def longest_first(training: tuple[int, Training]) -> int:
+    """Return what to sort by: RSSM takes three times as long as the others."""
+    epochs, what = training
+    return -epochs * (3 if "/RSSM/" in what.cell else 1)
+
+
+def rows(folder: Path) -> list[dict]:
+    """Return one row for each finished run."""
+    return [row(training) for _, training in trainings(folder) if training.finished]
+
+
+def row(training: Training) -> dict:
+    """Return the errors and the cost of one run."""
+    result, summary = training.read("probe/result.json"), training.read("train/train.json")
+    return {
+        "cell": training.cell.partition("/")[2],
+        "sequences": summary["sequences"],
+        "rmse_px": result["pred"]["rmse_px"],
+        "frame0_rmse_px": result["enc"]["rmse_px"],
+        "centre_px": result["centre"]["rmse_px"],
+        "encoder_moved": summary["weights_moved"]["encoder"],
+        "loss": summary["final"]["loss"],
+        "seconds": training.read("train/cost.json")["seconds"],
+    }
 
 
 def draw(found: list[dict], file: Path) -> None:
@@ -124,7 +93,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    run_all(arguments.folder, arguments.jobs)
+    ordered = sorted(trainings(arguments.folder), key=longest_first)
+    run_missing([training for _, training in ordered], arguments.jobs)
     found = rows(arguments.folder)
     IMAGES.mkdir(parents=True, exist_ok=True)
     with (IMAGES / "calibration.csv").open("w", newline="") as file:

@@ -1,7 +1,7 @@
 """What does RSSM need at fixed noise? RMSE along one long training, probed after every epoch.
 
-    python benchmarks/learning_curve.py --epochs 10 --values dataset_batch_size=16
-    python benchmarks/learning_curve.py --draw
+    python -m benchmarks.learning_curve --epochs 10 --values dataset_batch_size=16
+    python -m benchmarks.learning_curve --draw
 
 RSSM's rate is constant, so its state after an epoch is the end of a training of that budget.
 Starts from a cell of the quick scale; adds its rows to docs/images/learning_curve.csv.

@@ -13,6 +13,7 @@ from benchmarks import learning_curve, run, turns
 from benchmarks.budget import TINY
 from benchmarks.flops import flops_per_sequence
 from benchmarks.requests import config_of
+from benchmarks.trainings import Training, run_missing
 
 PERFORMANCE = Path("docs/performance.md")
 
@@ -103,3 +104,19 @@ def test_a_learning_curve_has_a_row_for_every_epoch(tiny_curve, tmp_root, monkey
     assert 0 < float(last["rmse_px"]) < 100
     learning_curve.draw()
     assert (tmp_root / "curve.png").stat().st_size > 5000
+
+
+def test_only_what_is_missing_is_trained(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))  # no run or data set of it in this checkout
+    few = ("dataset_size=16", "dataset_batch_size=16", "val_dataset_size=32", "n_steps=3")
+    few += ("val_n_steps=3", "probing_cfg.sequences=32")
+    cell = "quick/changing_uniform/Random/alpha1.5-published-seed1"
+    tiny = Training(cell, (*few, "random.embedding_size=8"), tmp_path / "tiny")
+    run_missing([tiny], 1)
+    assert tiny.finished
+    assert tiny.read("probe/result.json")["embedding_size"] == 8
+    assert "1 done" in capsys.readouterr().err
+    wrong = Training(cell, ("seed=none",), tmp_path / "wrong")
+    with pytest.raises(SystemExit, match=r"wrong: exit 2: error: .*seed = 'none'"):
+        run_missing([tiny, wrong], 1)
+    assert "1 done" not in capsys.readouterr().err
