@@ -57,6 +57,28 @@ def test_gru_is_differentiated_exactly():
     assert torch.autograd.gradcheck(run, (actions, state, *gru.parameters()))
 
 
+def relative_distance(found, truth):
+    return (found.float() - truth).norm() / truth.norm()
+
+
+def test_gru_with_bfloat16_products_stays_near_float32_over_all_steps():
+    """Products are rounded to 8 bits, the states that are handed on are not."""
+    torch.manual_seed(0)
+    gru = GRU(2, 64)
+    actions, state = torch.randn(16, BATCH, 2), torch.randn(BATCH, 64, requires_grad=True)
+    exact = gru(actions, state)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = gru(actions, state)
+    assert exact.dtype == rounded.dtype == torch.float32
+    assert 1e-5 < relative_distance(rounded, exact) < 1e-2
+    wanted = [state, *gru.parameters()]
+    grad = torch.randn_like(exact)
+    truths = torch.autograd.grad(exact, wanted, grad)
+    for found, truth in zip(torch.autograd.grad(rounded, wanted, grad), truths, strict=True):
+        assert found.dtype == torch.float32
+        assert relative_distance(found, truth) < 1e-2
+
+
 def slow_rollout(predictor, encodings, actions):
     """One action at a time; the state is set to the true encoding wherever there is one."""
     state, predictions = None, []

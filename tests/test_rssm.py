@@ -6,6 +6,9 @@ with the KL below and above the 3 nats that are free.
 
 from __future__ import annotations
 
+import copy
+import math
+
 import pytest
 import torch
 from torch.distributions import Normal
@@ -88,14 +91,41 @@ def test_one_step_equals_the_slow_twin(values, dtype, loss_tolerance, tolerance)
         assert relative_error(statistics[name].double(), value.double()) < 1e-5, name
 
 
+class KinkDistance(TorchDispatchMode):
+    """Records how near to 0 the inputs of ReLUs come: there, a rounding error moves a gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.smallest = math.inf
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function in (torch.ops.aten.relu.default, torch.ops.aten.relu_.default):
+            self.smallest = min(self.smallest, args[0].abs().min().item())
+        return function(*args, **(kwargs or {}))
+
+
+def is_smooth(model, batch, seed):
+    with torch.no_grad(), KinkDistance() as distance:
+        copy.deepcopy(model).losses(batch, seeded(seed))
+    return distance.smallest > 1e-6
+
+
+def test_kinks_are_seen():
+    with KinkDistance() as distance:
+        torch.nn.functional.relu(torch.tensor([0.5, -0.25]))
+    assert distance.smallest == 0.25
+
+
 def test_weights_after_twenty_updates_equal_the_slow_twin():
+    """On batches whose gradients do not jump: no value lies so near the 0 of a ReLU."""
     model = build(open_clamp=True, learning_rate=0.001)
     twin = slow_copy(model)
     optimisation = model.optimisation(BATCH, steps_per_epoch=10, epochs=1)
     adam = torch.optim.Adam(twin.parameters(), lr=0.001, eps=1e-8)
     start = torch.cat([p.detach().flatten() for p in twin.parameters()])
     for step in range(20):
-        batch = make_batch(seed=step)
+        candidates = (make_batch(seed=seed) for seed in range(50 * step, 50 * step + 50))
+        batch = next(batch for batch in candidates if is_smooth(twin, batch, step))
         for network, optimizer in ((model, optimisation.optimizer), (twin, adam)):
             optimizer.zero_grad()
             network.losses(batch, seeded(step))["loss"].backward()
@@ -103,7 +133,7 @@ def test_weights_after_twenty_updates_equal_the_slow_twin():
     ours = as_slow(model.named_parameters())
     weights = torch.cat([ours[name].flatten() for name, _ in twin.named_parameters()])
     truth = torch.cat([p.flatten() for p in twin.parameters()])
-    assert relative_error(weights, truth) < 1e-4
+    assert relative_error(weights, truth) < 1e-5
     assert relative_error(truth, start) > 0.01
 
 
@@ -145,8 +175,10 @@ def test_rollout_depends_on_the_burnin_the_actions_and_the_generator():
     other[2] += 1
     assert torch.equal(roll()[:3], roll(actions=other)[:3])
     assert not torch.equal(roll()[3], roll(actions=other)[3])
-    assert torch.equal(roll()[:2], roll(3)[:2])  # frame 1 first shows in sample 1, so in belief 2
-    assert not torch.equal(roll()[2], roll(3)[2])
+    # Frame 1 first shows in sample 1, so in belief 2. Three frames are encoded in one batch, whose
+    # products may add up in another order than those of one.
+    torch.testing.assert_close(roll()[:2], roll(3)[:2], rtol=1e-5, atol=1e-6)
+    assert (roll()[2] - roll(3)[2]).abs().max() > 1e-3
 
 
 def test_same_generator_same_bytes():

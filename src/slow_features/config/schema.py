@@ -56,7 +56,8 @@ class ExperimentBase(Section):
         2, "CPU threads of a training; part of the result's identity to the last bit (ours)"
     )
     precision: Literal["auto", "float32", "bfloat16"] = setting(
-        "float32", "arithmetic of convolutions; auto: bfloat16 where the processor has it (ours)"
+        "float32",
+        "arithmetic of convolutions and products; auto: bfloat16 where the processor has it (ours)",
     )
     output_path: str = setting("runs/experiment", "folder that a training writes", min_length=1)
     load_checkpoint_path: str | None = setting(

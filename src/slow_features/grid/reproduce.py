@@ -6,17 +6,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
-from filelock import FileLock, Timeout
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from slow_features import paths
-from slow_features.errors import InterruptError, MachineError
+from slow_features.errors import InterruptError
 from slow_features.grid.cells import Cell, cells_of
 from slow_features.grid.pool import start_tied
 from slow_features.grid.run import CellsFailedError, run_missing
 from slow_features.interrupt import stop_on_signals
+from slow_features.locks import only_one
 
 _POLL_SECONDS = 0.1
 
@@ -33,24 +32,12 @@ def reproduce(scale: str, at_once: int | None = None) -> int:
         return _reproduce(cells, scale, at_once)
 
 
-@contextmanager
-def _only_one() -> Iterator[None]:
-    """Refuse a second runner in the same checkout: their DVCs would fail each other's stages.
-
-    The kernel frees the lock of a killed one.
-    """
-    paths.cells().mkdir(parents=True, exist_ok=True)
-    lock = FileLock(paths.cells() / "reproduce.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise MachineError(
-            "another reproduce.py is at work in this checkout; wait for it or stop it"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def _only_one() -> AbstractContextManager[None]:
+    """Refuse a second runner in the same checkout: their DVCs would fail each other's stages."""
+    return only_one(
+        paths.cells() / "reproduce.lock",
+        "another reproduce.py is at work in this checkout; wait for it or stop it",
+    )
 
 
 def _reproduce(cells: Sequence[Cell], scale: str, at_once: int | None) -> int:

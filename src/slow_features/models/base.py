@@ -45,7 +45,7 @@ class WorldModel(nn.Module):
         self.autocast_dtype: torch.dtype | None = None  # set by config key `precision`
 
     def autocast(self, device: torch.device) -> torch.autocast:
-        """Return the context that convolutions compute in, as the setting `precision` says."""
+        """Return the context of convolutions and products, as the setting `precision` says."""
         return torch.autocast(
             device.type, self.autocast_dtype, enabled=self.autocast_dtype is not None
         )

@@ -34,7 +34,9 @@ class EncoderPredictor(WorldModel):
 
         encodings: at least the first rnn_burnin ones, [.., B, D]; actions: [T - 1, B, 2].
         """
-        return self.predictor(encodings[: self.section.rnn_burnin], actions)
+        with self.autocast(encodings.device):
+            predictions = self.predictor(encodings[: self.section.rnn_burnin], actions)
+        return predictions.to(encodings.dtype)
 
     def rollout(self, frames: Tensor, actions: Tensor, generator: torch.Generator) -> Tensor:
         """Return [T, B, D]: the encoding of frame 0, then the predictions; nothing is random.

@@ -64,8 +64,7 @@ class RSSM(WorldModel):
         noise[1, 0] = noise[0, 0]  # frame 0's one sample
         with self.autocast(encodings.device):
             _, samples = self._unroll(encodings.detach(), batch.actions, noise[1])
-        beliefs = self._beliefs(encodings[0], samples, batch.actions)
-        with self.autocast(encodings.device):
+            beliefs = self._beliefs(encodings[0], samples, batch.actions)
             prior = self._prior(beliefs)
             posterior = self._posterior(encodings[1:], beliefs[1:])
             states = torch.cat([prior.draw(noise[0]), beliefs], dim=-1)
@@ -91,7 +90,8 @@ class RSSM(WorldModel):
         """
         encodings = self.encode(frames).detach()
         noise = _standard_normal((len(actions), *encodings.shape[1:]), encodings, generator)
-        return self._unroll(encodings, actions, noise)[0]
+        with self.autocast(encodings.device):
+            return self._unroll(encodings, actions, noise)[0]
 
     def optimisation(self, batch_size: int, steps_per_epoch: int, epochs: int) -> Optimisation:
         """Return Adam at a constant rate, with the gradient's norm clipped at 1000.

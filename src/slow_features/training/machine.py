@@ -39,8 +39,8 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def encoder_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """Return the type that convolutions compute in, None for float32.
+def product_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """Return the type that a model's convolutions and products compute in, None for float32.
 
     'auto' takes bfloat16 where the processor multiplies it in hardware.
     """

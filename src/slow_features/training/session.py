@@ -13,7 +13,7 @@ from slow_features.data.store import StoredDataset
 from slow_features.data.stream import BatchStream
 from slow_features.models.base import Optimisation, WorldModel
 from slow_features.models.registry import MODELS
-from slow_features.training.machine import encoder_dtype, prepare_machine
+from slow_features.training.machine import prepare_machine, product_dtype
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def build_model(config: Experiment, device: torch.device) -> WorldModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = MODELS[config.model_type].model_class()(config.model, dots=config.dots)
-    model.autocast_dtype = encoder_dtype(config.precision, device)
+    model.autocast_dtype = product_dtype(config.precision, device)
     return model.to(device)
 
 

@@ -6,17 +6,15 @@ import csv
 import io
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from torch import nn
 
 from slow_features import paths, provenance, tracking
 from slow_features.config.schema import Experiment
 from slow_features.data.store import StoredDataset
-from slow_features.errors import InterruptError, MachineError
+from slow_features.errors import InterruptError
 from slow_features.files import (
     atomic_folder,
     check_replaceable,
@@ -25,6 +23,7 @@ from slow_features.files import (
     write_text,
 )
 from slow_features.interrupt import stop_on_signals
+from slow_features.locks import only_one
 from slow_features.training.checkpoint import load_checkpoint, save_checkpoint
 from slow_features.training.curve import Progress
 from slow_features.training.identity import identity, settings_of_weights
@@ -52,7 +51,6 @@ def train(config: Experiment, dataset: StoredDataset, folder: Path, log: bool = 
     file = paths.checkpoints() / name / "checkpoint.safetensors"
     check_place(folder)
     check_writable(file)
-    paths.checkpoints().mkdir(parents=True, exist_ok=True)
     with _only_one(name), stop_on_signals() as stop:
         progress = _start_or_resume(session, file, name)
         with _tracked(session, name, progress, log) as run:
@@ -97,25 +95,17 @@ def _tracked(
     )
 
 
-@contextmanager
-def _only_one(name: str) -> Iterator[None]:
-    """Keep a second process out of the same training; the kernel frees the lock of a killed one.
+def _only_one(name: str) -> AbstractContextManager[None]:
+    """Keep a second process out of the same training.
 
     The lock lies beside the folder, which goes when the training is finished: another process may
     be waiting for it.
     """
-    lock = FileLock(paths.checkpoints() / f"{name}.lock")
-    try:
-        lock.acquire(timeout=_LOCK_SECONDS)
-    except Timeout:
-        raise MachineError(
-            f"another process is training exactly this configuration ({name}); "
-            "wait for it or stop it"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    return only_one(
+        paths.checkpoints() / f"{name}.lock",
+        f"another process is training exactly this configuration ({name}); wait for it or stop it",
+        _LOCK_SECONDS,
+    )
 
 
 def _start_or_resume(session: Session, file: Path, name: str) -> Progress:
