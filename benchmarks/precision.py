@@ -2,7 +2,8 @@
 
     python -m benchmarks.precision --folder /tmp/precision      # about half an hour on two cores
 
-Writes precision.json, and prints a Markdown table. A cell that is there is not run again.
+The float32 trainings are cells of the scale `seeds`: the store has them once that is reproduced.
+Writes precision.json, and prints a Markdown table. What is there is not run again.
 """
 
 import argparse
@@ -11,37 +12,42 @@ from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 
-from benchmarks.trainings import Training, run_missing
+from benchmarks import trainings
+from benchmarks.trainings import Training
+from slow_features.grid.run import cores, find_cell, place_of, run_missing
 
 CELLS = {
-    "VICReg changing": "quick/changing_uniform/VICReg/alpha1.5-published-seed1",
-    "SimCLR changing": "quick/changing_uniform/SimCLR/alpha1.5-published-seed1",
-    "IDM fixed": "quick/fixed_uniform/IDM/alpha1.25-published-seed1",
-    "RSSM fixed": "quick/fixed_uniform/RSSM/alpha1.25-published-seed1",
+    "VICReg changing": "seeds/changing_uniform/VICReg/alpha1.5-published-seed",
+    "SimCLR changing": "seeds/changing_uniform/SimCLR/alpha1.5-published-seed",
+    "IDM fixed": "seeds/fixed_uniform/IDM/alpha1.25-published-seed",
+    "RSSM fixed": "seeds/fixed_uniform/RSSM/alpha1.25-published-seed",
 }
 SEEDS = (1, 2, 3)
-PRECISIONS = ("float32", "bfloat16")
 
 
-def training(folder, cell, seed, precision):
-    """Return one training: a cell of the quick scale with another seed and precision."""
-    place = folder / f"{cell}-{seed}-{precision}".replace(" ", "_")
-    return Training(CELLS[cell], (f"seed={seed}", f"precision={precision}"), place)
+def rounded(folder, cell, seed):
+    """Return the training of a cell in bfloat16."""
+    place = folder / f"{cell}-{seed}-bfloat16".replace(" ", "_")
+    return Training(f"{CELLS[cell]}{seed}", ("precision=bfloat16",), place)
+
+
+def train_missing(folder, at_once):
+    """Train what is not there: RSSM, the longest, first."""
+    ordered = list(product(reversed(CELLS), SEEDS))
+    run_missing([find_cell(f"{CELLS[cell]}{seed}") for cell, seed in ordered], at_once)
+    trainings.run_missing([rounded(folder, cell, seed) for cell, seed in ordered], at_once)
 
 
 def collect(folder):
-    """Return {cell: {precision: [RMSE px of each seed]}} and the same of seconds."""
-    errors, seconds = {}, {}
-    for cell in CELLS:
-        for precision in PRECISIONS:
-            runs = [training(folder, cell, seed, precision) for seed in SEEDS]
-            errors.setdefault(cell, {})[precision] = [
-                run.read("probe/result.json")["pred"]["rmse_px"] for run in runs
-            ]
-            seconds.setdefault(cell, {})[precision] = [
-                run.read("train/cost.json")["seconds"] for run in runs
-            ]
-    return errors, seconds
+    """Return {cell: {precision: [RMSE px of each seed]}}."""
+    errors = {}
+    for cell, path in CELLS.items():
+        exact = [place_of(find_cell(f"{path}{seed}")).probe / "result.json" for seed in SEEDS]
+        rough = [rounded(folder, cell, seed).folder / "probe/result.json" for seed in SEEDS]
+        for precision, files in (("float32", exact), ("bfloat16", rough)):
+            found = [json.loads(file.read_text())["pred"]["rmse_px"] for file in files]
+            errors.setdefault(cell, {})[precision] = found
+    return errors
 
 
 def table(errors):
@@ -61,12 +67,11 @@ def table(errors):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=cores())
     arguments = parser.parse_args()
-    ordered = product(reversed(CELLS), SEEDS, PRECISIONS)  # RSSM, the longest, first
-    run_missing([training(arguments.folder, *which) for which in ordered], arguments.jobs)
-    errors, seconds = collect(arguments.folder)
-    text = json.dumps({"rmse_px": errors, "seconds": seconds}, indent=2)
+    train_missing(arguments.folder, arguments.jobs)
+    errors = collect(arguments.folder)
+    text = json.dumps({"rmse_px": errors}, indent=2)
     (arguments.folder / "precision.json").write_text(text + "\n")
     print(table(errors))
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
 
-from benchmarks import learning_curve, run, turns
+from benchmarks import compiled, learning_curve, precision, run, turns
 from benchmarks.budget import TINY
 from benchmarks.flops import flops_per_sequence
-from benchmarks.requests import config_of
+from benchmarks.requests import config_of, write_data
 from benchmarks.trainings import Training, run_missing
+from slow_features.grid.run import find_cell
 
 PERFORMANCE = Path("docs/performance.md")
 
@@ -104,6 +106,41 @@ def test_a_learning_curve_has_a_row_for_every_epoch(tiny_curve, tmp_root, monkey
     assert 0 < float(last["rmse_px"]) < 100
     learning_curve.draw()
     assert (tmp_root / "curve.png").stat().st_size > 5000
+
+
+def test_compiling_is_charged_with_what_it_costs(monkeypatch, tmp_path):
+    """Without a compiler's minutes: a `compile` that only takes its time at the first step."""
+    monkeypatch.setattr(compiled, "FULL", TINY)
+    monkeypatch.setattr(compiled, "BATCH", 4)
+    write_data(TINY, tmp_path / "data", 16)
+
+    def compile_slowly(module):
+        forward = module.forward
+
+        def first(frames):
+            time.sleep(0.5)
+            module.forward = forward
+            return forward(frames)
+
+        module.forward = first
+
+    monkeypatch.setattr("torch.nn.Module.compile", compile_slowly)
+    found = compiled.measure("float32", tmp_path / "data", steps=3)
+    assert found["first"] > 0.5 > found["compiled"] > 0
+    shown = compiled.table({"float32": [found | {"first": 20.0}, found | {"eager": 0.002}]})
+    assert shown.splitlines()[-1].startswith("| float32 | 2 | ")
+    assert "| 20.0 |" in shown
+
+
+def test_precision_compares_cells_of_the_grid_and_says_by_how_much(tmp_path):
+    for cell in precision.CELLS:
+        exact = find_cell(f"{precision.CELLS[cell]}2").config
+        assert (exact.seed, exact.precision) == (2, "float32")
+        assert precision.rounded(tmp_path, cell, 2).values == ("precision=bfloat16",)
+    rows = precision.table({"RSSM fixed": {"float32": [1.0, 2.0, 3.0], "bfloat16": [2.0] * 3}})
+    assert rows.endswith(
+        "| RSSM fixed | 2.000 (1.00, 2.00, 3.00) | 2.000 (2.00, 2.00, 2.00) | +0.000 | 1.000 |"
+    )
 
 
 def test_only_what_is_missing_is_trained(tmp_path, monkeypatch, capsys):
