@@ -42,6 +42,7 @@ QUICK = Budget(
     batches=(32,),
     rounds=2,
     point_seconds=15.0,
+    sequences=2_500,
     block_seconds=0.3,
     slow_batches=5,
     embedding_sizes=(),

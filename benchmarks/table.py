@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.evaluation import RATIOS as EVALUATION_RATIOS
-from benchmarks.steps import RATIOS
+from benchmarks.steps import PRECISIONS, RATIOS
 
 TARGETS = {"VICReg": 4, "SimCLR": 4, "IDM": 4, "RSSM": 10, "Supervised": 3}
 
@@ -115,15 +115,16 @@ def _evaluation(found):
     lines = []
     for name, (ours, slow) in EVALUATION_RATIOS.items():
         epochs = [seconds[f"probe_epoch_{kind}_{slow[-2:]}"] for kind in ("pred", "enc")]
-        values = [*epochs, seconds[slow], seconds[ours]]
-        lines.append(
-            [name, *(f"{value:.1f}" for value in values), f"x{record['ratios'][name]:.0f}"]
-        )
+        line = [name, *(f"{value:.1f}" for value in (*epochs, seconds[slow]))]
+        for precision in PRECISIONS:
+            ratio = record["ratios"][f"{precision}, {name}"]
+            line.append(f"{seconds[f'{precision}_{ours}']:.1f} (x{ratio:.0f})")
+        lines.append(line)
     title = (
         f"One full evaluation; the published probes extrapolated from {fraction:.3f} of an epoch"
     )
     header = ["", "epoch pred, s", "epoch enc, s", "published, 30 + 30 epochs, s"]
-    return rows(title, [*header, "closed form, s", "ratio"], lines)
+    return rows(title, [*header, *(f"closed form, {each}, s" for each in PRECISIONS)], lines)
 
 
 def _around(found):
