@@ -41,7 +41,7 @@ audit: $(READY) ## look up known vulnerabilities of the locked packages (asks py
 	pip-audit --strict --require-hashes --disable-pip --requirement requirements/lock.txt
 	pip-audit --strict --no-deps --disable-pip --requirement requirements/torch.txt
 
-bench: $(READY) ## speed beside the straightforward form, in full (20 minutes; nothing else running)
+bench: $(READY) ## speed beside the straightforward form, in full (half an hour; nothing else running)
 	python -m benchmarks.run
 
 bench-quick: $(READY) ## the same, the headline alone (3 minutes)

@@ -1,6 +1,6 @@
 """Does bfloat16 change the result? Final RMSE of four cells, three seeds, float32 beside bfloat16.
 
-    python -m benchmarks.precision --folder /tmp/precision      # about half an hour on two cores
+    python -m benchmarks.precision --folder /tmp/precision      # 13 minutes on two cores
 
 The float32 trainings are cells of the scale `seeds`: the store has them once that is reproduced.
 Writes precision.json, and prints a Markdown table. What is there is not run again.

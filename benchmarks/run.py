@@ -1,6 +1,6 @@
 """Measure the package against the straightforward form and print the tables.
 
-    python -m benchmarks.run             # everything, about 20 minutes on two cores: make bench
+    python -m benchmarks.run             # everything, half an hour on two cores: make bench
     python -m benchmarks.run --quick     # the headline, under 3 minutes: make bench-quick
 
 Run it from the root of the checkout, on a machine with nothing else to do. Writes the same
