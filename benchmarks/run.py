@@ -1,7 +1,7 @@
 """Measure the package against the straightforward form and print the tables.
 
     python -m benchmarks.run             # everything, half an hour on two cores: make bench
-    python -m benchmarks.run --quick     # the headline, under 3 minutes: make bench-quick
+    python -m benchmarks.run --quick     # the headline, 3 minutes when quiet: make bench-quick
 
 Run it from the root of the checkout, on a machine with nothing else to do. Writes the same
 numbers to benchmarks/results/NAME.json; its keys are described in docs/performance.md.
