@@ -48,6 +48,8 @@ QUICK = Budget(
     embedding_sizes=(),
     cells_at_once=(),
     data_sizes=(),
+    gemm_size=1024,
+    whole_cell=False,
 )
 TINY = Budget(
     models=("VICReg",),
