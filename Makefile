@@ -44,7 +44,7 @@ audit: $(READY) ## look up known vulnerabilities of the locked packages (asks py
 bench: $(READY) ## speed beside the straightforward form, in full (half an hour; nothing else running)
 	python -m benchmarks.run
 
-bench-quick: $(READY) ## the same, the headline alone (3 minutes)
+bench-quick: $(READY) ## the same, the headline alone (3 to 4 minutes)
 	python -m benchmarks.run --quick
 
 lint: $(READY) ## check style

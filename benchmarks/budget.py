@@ -1,4 +1,4 @@
-"""How much is measured: everything, the headline in three minutes, or a test's fraction."""
+"""How much is measured: everything, the headline in minutes, or a test's fraction."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Measure the package against the straightforward form and print the tables.
 
     python -m benchmarks.run             # everything, half an hour on two cores: make bench
-    python -m benchmarks.run --quick     # the headline, 3 minutes when quiet: make bench-quick
+    python -m benchmarks.run --quick     # the headline, 3 to 4 minutes: make bench-quick
 
 Run it from the root of the checkout, on a machine with nothing else to do. Writes the same
 numbers to benchmarks/results/NAME.json; its keys are described in docs/performance.md.
@@ -46,7 +46,7 @@ def measure(budget):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="the headline, under 3 minutes")
+    parser.add_argument("--quick", action="store_true", help="the headline alone")
     parser.add_argument("--name", help="of the result file (default: full or quick)")
     arguments = parser.parse_args()
     found = measure(QUICK if arguments.quick else FULL)
