@@ -11,7 +11,17 @@ from slow_features.training.session import start_session
 
 def training_step(config, dataset):
     """Return a call that does one update: batch, losses, gradients, optimiser."""
+    return _updates(start_session(config, dataset))
+
+
+def compiled_training_step(config, dataset):
+    """Return the same call, its encoder compiled by torch.compile at the first update."""
     session = start_session(config, dataset)
+    session.model.encoder.compile()
+    return _updates(session)
+
+
+def _updates(session):
     session.model.train()
     state = {"step": 0}
 

@@ -42,11 +42,11 @@ def collect(folder):
     """Return {cell: {precision: [RMSE px of each seed]}}."""
     errors = {}
     for cell, path in CELLS.items():
-        exact = [place_of(find_cell(f"{path}{seed}")).probe / "result.json" for seed in SEEDS]
-        rough = [rounded(folder, cell, seed).folder / "probe/result.json" for seed in SEEDS]
-        for precision, files in (("float32", exact), ("bfloat16", rough)):
-            found = [json.loads(file.read_text())["pred"]["rmse_px"] for file in files]
-            errors.setdefault(cell, {})[precision] = found
+        exact = [place_of(find_cell(f"{path}{seed}")).probe for seed in SEEDS]
+        rough = [rounded(folder, cell, seed).folder / "probe" for seed in SEEDS]
+        for precision, places in (("float32", exact), ("bfloat16", rough)):
+            results = [json.loads((place / "result.json").read_text()) for place in places]
+            errors.setdefault(cell, {})[precision] = [r["pred"]["rmse_px"] for r in results]
     return errors
 
 

@@ -1,4 +1,4 @@
-"""Cells of the quick scale trained with some settings changed: what is missing, several at once."""
+"""Cells of the grid trained with some settings changed: what is missing, several at once."""
 
 from __future__ import annotations
 

@@ -14,15 +14,16 @@ from statistics import median
 
 
 class Worker:
-    """A process of benchmarks.worker."""
+    """A process of benchmarks.worker, with some more environment variables."""
 
-    def __init__(self):
+    def __init__(self, environment):
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"KINETO_LOG_LEVEL": "99"},  # the profiler's messages are not ours
+            # The profiler's messages are not ours.
+            env=os.environ | {"KINETO_LOG_LEVEL": "99"} | environment,
         )
 
     def ask(self, request):
@@ -41,9 +42,9 @@ class Worker:
 
 
 @contextmanager
-def workers(count):
+def workers(count, **environment):
     """Start so many workers, and end them."""
-    started = [Worker() for _ in range(count)]
+    started = [Worker(environment) for _ in range(count)]
     try:
         yield started
     finally:
