@@ -8,12 +8,16 @@ def main() -> None:
     from slow_features.config import cli
 
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("cell", help="as quick/fixed_uniform/VICReg/alpha1.25-control-seed1")
+    parser.add_argument("cell", help="as quick/VICReg/fixed_uniform/alpha1.25-control-seed1")
+    parser.add_argument(
+        "--step", choices=("train", "probe"), default="probe", help="the last step to do"
+    )
     arguments = parser.parse_args()
 
     from slow_features.grid.run import find_cell, run_cell
 
-    run_cell(find_cell(arguments.cell))
+    place = run_cell(find_cell(arguments.cell), arguments.step)
+    print(f"{arguments.cell}: finished, in {place.train.parent}")
 
 
 if __name__ == "__main__":

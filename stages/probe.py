@@ -9,20 +9,18 @@ def main() -> None:
 
     parser = cli.parser(__doc__)
     parser.add_argument(
-        "--data", metavar="FOLDER", help="data set (default: made and kept in .cache/)"
+        "--record", action="store_true", help="DVC's stage: keep the small files in results/"
     )
     arguments = parser.parse_args()
     config = cli.configuration(arguments)
 
-    from slow_features.experiment import (
-        check_before_work,
-        open_data,
-        probe_experiment,
-        weights_file,
-    )
+    from slow_features import experiment
 
-    check_before_work(config, weights_file(config))
-    probe_experiment(config, open_data(config, arguments.data))
+    if arguments.record:
+        experiment.record_step(config, "probe")
+        return
+    experiment.check_before_work(config, experiment.weights_of(config))
+    experiment.probe_by_hand(config)
 
 
 if __name__ == "__main__":

@@ -4,30 +4,30 @@ from slow_features.errors import exit_with_message
 
 
 def main() -> None:
-    """Read the settings, write the report of the results in --outputs into --folder."""
-    from slow_features import paths
+    """Read the settings, write the report of a result into --folder."""
     from slow_features.config import cli
 
     parser = cli.parser(__doc__)
-    parser.add_argument("--data", metavar="FOLDER", default=paths.DATA, help="data set")
     parser.add_argument(
-        "--outputs", metavar="FOLDER", default=paths.OUTPUTS, help="holds train/ and probe/"
+        "--outputs", metavar="FOLDER", help="holds train/ and probe/ (default: what git records)"
     )
     parser.add_argument(
-        "--folder", metavar="FOLDER", default=paths.REPORTS, help="where to write the report"
+        "--folder", metavar="FOLDER", default="reports/experiment", help="where to write the report"
     )
     arguments = parser.parse_args()
     config = cli.configuration(arguments)
 
     from pathlib import Path
 
-    from slow_features.experiment import open_data
+    from slow_features import paths
     from slow_features.files import check_replaceable
     from slow_features.report.experiment import write_experiment_report
+    from slow_features.results.files import Place
 
+    recorded = Place.recorded(paths.EXPERIMENT)
+    place = Place.below(Path(arguments.outputs)) if arguments.outputs else recorded
     check_replaceable(Path(arguments.folder), "report", "index.html")
-    dataset = open_data(config, arguments.data)
-    write_experiment_report(config, dataset, Path(arguments.outputs), Path(arguments.folder))
+    write_experiment_report(config, place, Path(arguments.folder))
 
 
 if __name__ == "__main__":

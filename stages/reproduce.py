@@ -6,10 +6,15 @@ from slow_features.errors import exit_with_message
 
 
 def main() -> None:
-    """Reproduce the experiment and the grid of the scale that params.yaml names."""
+    """Reproduce the experiment and the scale that params.yaml names, or some cells alone."""
     from slow_features.config import cli
 
     parser = cli.Parser(description=__doc__)
+    parser.add_argument(
+        "cells",
+        nargs="*",
+        help="a part of the grid, as standard/*/three_dots (default: the scale of params.yaml)",
+    )
     parser.add_argument(
         "--jobs", type=cli.positive, help="cells at once (default: one for each core)"
     )
@@ -18,7 +23,8 @@ def main() -> None:
     from slow_features.config.load import load_config
     from slow_features.grid.reproduce import reproduce
 
-    sys.exit(reproduce(load_config(["params.yaml"]).config.scale, arguments.jobs))
+    config = load_config(["params.yaml"]).config
+    sys.exit(reproduce(config, arguments.cells, arguments.jobs))
 
 
 if __name__ == "__main__":

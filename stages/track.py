@@ -1,4 +1,4 @@
-"""Fill MLflow with a run for every result on disk; what is there is left alone."""
+"""Fill MLflow with a run for every result in git; what is there is left alone."""
 
 from slow_features.errors import exit_with_message
 
@@ -9,7 +9,7 @@ def main() -> None:
 
     cli.Parser(description=__doc__).parse_args()
 
-    from slow_features.grid.track import track_everything
+    from slow_features.results.track import track_everything
 
     print(f"{track_everything()} runs written to MLflow")
 

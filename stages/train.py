@@ -8,25 +8,22 @@ def main() -> None:
     from slow_features.config import cli
 
     parser = cli.parser(__doc__)
-    parser.add_argument(
-        "--data", metavar="FOLDER", help="data set (default: made and kept in .cache/)"
-    )
     parser.add_argument("--no-probe", action="store_true", help="write the weights and stop")
+    parser.add_argument(
+        "--record", action="store_true", help="DVC's stage: train, keep the small files in results/"
+    )
     arguments = parser.parse_args()
     config = cli.configuration(arguments)
 
-    from slow_features.experiment import (
-        check_before_work,
-        open_data,
-        probe_experiment,
-        train_experiment,
-    )
+    from slow_features import experiment
 
-    check_before_work(config)
-    dataset = open_data(config, arguments.data)
-    train_experiment(config, dataset)
+    experiment.check_before_work(config)
+    if arguments.record:
+        experiment.record_step(config, "train")
+        return
+    experiment.train_by_hand(config)
     if not arguments.no_probe:
-        probe_experiment(config, dataset)
+        experiment.probe_by_hand(config)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from slow_features.report.outputs import Outputs
+
 from slow_features.grid.cells import cells_of
 from slow_features.report.criteria import Rules, read_rules
-from slow_features.report.outputs import Outputs
 from slow_features.report.results import CellResult
 from tests.fake_results import fake_paths, fake_result
 

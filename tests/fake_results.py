@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from slow_features.training.identity import settings_of_weights
 
 from slow_features.data.geometry import DOTS
 from slow_features.data.noise import NoiseSetting
 from slow_features.probe.metrics import error_table
 from slow_features.probe.result import Errors, Noise, Paths, ProbeErrors, ProbeResult, write_block
-from slow_features.training.identity import settings_of_weights
 from slow_features.weights import FORMAT, write_tensors
 
 CENTRE_PX = 9.4

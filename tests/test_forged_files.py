@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from slow_features.training.identity import identity
 
 from slow_features import paths
 from slow_features.errors import InputError, InterruptError
 from slow_features.training import loop
 from slow_features.training.checkpoint import FORMAT as CHECKPOINT
 from slow_features.training.checkpoint import load_checkpoint
-from slow_features.training.identity import identity
 from slow_features.training.session import start_session
 from slow_features.training.train import WEIGHTS_FILE, train
 from slow_features.weights import FORMAT, load_weights, read_tensors, write_tensors

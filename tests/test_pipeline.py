@@ -50,7 +50,6 @@ def shrink_params(file):
         "epochs: 2\n": "epochs: 1\n",
         "embedding_size: 512": "embedding_size: 16",
         "backbone_width_factor: 2": "backbone_width_factor: 1",
-        "threads: 2": "threads: 1",
     }.items():
         assert old in text, old
         text = text.replace(old, new)
@@ -97,7 +96,7 @@ def run(folder, *command, check=True):
 
 
 def metrics(folder):
-    return json.loads((folder / "outputs/experiment/probe/metrics.json").read_text())
+    return json.loads((folder / "results/probe/experiment/metrics.json").read_text())
 
 
 @pytest.mark.timeout(900)
@@ -111,7 +110,7 @@ def test_the_whole_pipeline(clone):
     for page in ("experiment", "quick"):
         assert (clone / "reports" / page / "index.html").stat().st_size > 10_000
     stage_names = run(clone, "dvc", "stage", "list", "--name-only").stdout.split()
-    assert "train@quick-fixed_uniform-VICReg" in stage_names
+    assert "train@quick-VICReg" in stage_names
     git(clone, "add", "-A")
     git(clone, "commit", "-qm", "first results")
 

@@ -13,6 +13,7 @@ import statistics
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow_features.training.identity import settings_of_weights
 
 from slow_features.config.load import load_config
 from slow_features.grid.cells import cells_of
@@ -23,7 +24,6 @@ from slow_features.report.results import CellResult, Results
 from slow_features.report.settings import train_command
 from slow_features.report.style import method
 from slow_features.report.tables import Table, indented
-from slow_features.training.identity import settings_of_weights
 from tests.fake_cells import cells, finished
 
 # Intervals

@@ -8,6 +8,7 @@ import signal
 
 import pytest
 import torch
+from slow_features.training.identity import identity
 from torch import nn
 
 from slow_features import paths
@@ -20,7 +21,6 @@ from slow_features.models.registry import MODELS
 from slow_features.training import loop
 from slow_features.training import train as training
 from slow_features.training.curve import Progress, Window
-from slow_features.training.identity import identity
 from slow_features.training.machine import choose_device
 from slow_features.training.session import build_model, start_session
 from slow_features.weights import FORMAT, load_weights, read_tensors

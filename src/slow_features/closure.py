@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,21 +17,25 @@ PACKAGE = Path(__file__).parent.resolve()
 _SCRIPTS = ""  # the home of every module that lies beside a script
 
 
-def import_closure(entry: Path | str, package: Path = PACKAGE) -> set[Path]:
+def import_closure(
+    entry: Path | str, package: Path = PACKAGE, without: Collection[str] = ()
+) -> set[Path]:
     """Return the files that run when all of an entry's code does, the entry's own among them.
 
     entry: a file, as a stage's script, or the dotted name of a module. Followed are imports of
     `package` (its folder), of the package that the module belongs to, and of what lies beside a
     script; also those inside functions, and the `__init__.py` of every package on the way.
+    without: files and folders, relative to `package`, that are not entered.
     Raises ModuleNotFoundError for a name without a module, OSError for a file that is not there.
     """
     homes = {package.name: package.resolve().parent}
     waiting = _start(entry, homes)
+    closed = [package.resolve() / name for name in without]
     found: set[Path] = set()
     names: set[str] = set()
     while waiting:
         file = waiting.pop()
-        if file in found:
+        if file in found or any(file.is_relative_to(place) for place in closed):
             continue
         found.add(file)
         new = set(_imported_names(file, homes)) - names
@@ -43,8 +47,9 @@ def import_closure(entry: Path | str, package: Path = PACKAGE) -> set[Path]:
 def code_fingerprint(files: Iterable[Path], package: Path = PACKAGE) -> str:
     """Return a hash of what files of Python do, each with its place in `package`.
 
-    It does not change with comments, docstrings, layout, `pass`, imports for type checkers alone,
-    the order of the files, the place of the package, or the version of Python that computes it.
+    It does not change with comments, docstrings, layout, `pass`, what is printed, messages of
+    errors, imports for type checkers alone, the order of the files, the place of the package, or
+    the version of Python that computes it.
     A file outside of the package counts with its name alone. Raises SyntaxError, OSError.
     """
     package = package.resolve()
@@ -141,12 +146,19 @@ def _tree(source: bytes) -> ast.AST:
 
 
 class _WhatRuns(ast.NodeTransformer):
-    """Takes out of a tree what does nothing when it runs."""
+    """Takes out of a tree what does nothing when it runs, and what only says something."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """Drop docstrings, of attributes too."""
+        """Drop docstrings, of attributes too, and what is printed."""
         text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if text else self.generic_visit(node)
+        said = isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") == "print"
+        return None if text or said else self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """Keep the kind of an error and drop its message."""
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
         """Drop it: without a docstring, an empty class needs one."""

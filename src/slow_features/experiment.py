@@ -1,115 +1,47 @@
-"""One experiment: its data set, its training, its evaluation. What the stage scripts call."""
+"""One experiment, by hand or as DVC's stages: its data set, its training, its evaluation.
+
+It is a cell like those of the grid: made in the same store, by the same functions, so that what
+the grid has trained is not trained again.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
-from slow_features import paths
+from slow_features import paths, tracking
 from slow_features.config.schema import Experiment
-from slow_features.data.manifest import REMEDY, DatasetSpec
+from slow_features.data.cache import data_for
+from slow_features.data.manifest import MANIFEST
 from slow_features.data.noise import NoiseSetting
-from slow_features.data.store import StoredDataset, open_dataset, write_dataset
-from slow_features.errors import InputError, SlowFeaturesError
+from slow_features.data.store import STATISTICS
+from slow_features.errors import InputError
+from slow_features.files import atomic_folder
+from slow_features.results import files
+from slow_features.results.files import PROBE, TRAIN, Place
+from slow_features.results.record import hand_out, is_recorded, record
+from slow_features.results.store import StoredCell
+from slow_features.results.track import entry_of
 
 if TYPE_CHECKING:
     from slow_features.probe.result import ProbeResult
 
 
-TRAIN, PROBE = "train", "probe"  # folders below output_path
+def describe_data(configs: Sequence[Experiment], folder: Path) -> None:
+    """Make the data set of these settings, and write what it is into `folder`, replacing it.
 
-
-def dataset_spec(config: Experiment) -> DatasetSpec:
-    """Return what an experiment's data set must hold: as many sequences as it will read.
-
-    A model that is not trained reads none for training; an epoch is there for the statistics.
+    That is its manifest, with the checksum of every file, the pixel statistics, and pictures of
+    each split under the first noise. The sequences stay in .cache/data. Raises as `data_for`.
     """
-    probe = config.probing_cfg
-    passes = 1 if config.model_type == "Random" else config.model.epochs
-    epochs = max(probe.epochs, probe.epochs_enc)
-    return DatasetSpec(
-        dataset_type=config.dataset_type,
-        dot_std=config.dataset_dot_std,
-        n_steps=config.n_steps,
-        val_n_steps=config.val_n_steps,
-        seed=config.seed,
-        sizes={
-            "train": config.dataset_size * passes,
-            "probe": probe.sequences
-            if probe.solver == "closed_form"
-            else epochs * config.val_dataset_size,
-            "evaluation": config.val_dataset_size,
-        },
-    )
-
-
-def write_experiment_data(config: Experiment, folder: Path) -> None:
-    """Write the data set of an experiment, with a picture of each split."""
     from slow_features.data.pictures import draw_samples
 
-    noise = NoiseSetting.from_config(config)
-    channels = config.model.channels
-    source = config.dataset_structured_noise_path
-    write_dataset(dataset_spec(config), [noise], folder, channels, source)
-    draw_samples(open_dataset(folder, verify=False), noise, folder)
-
-
-def open_data(config: Experiment, folder: str | None) -> StoredDataset:
-    """Open a data set; without a folder, the one kept in .cache/, made when it is first needed.
-
-    Raises InputError when the folder holds no data set, or one for other settings.
-    """
-    if folder is not None:
-        dataset = open_dataset(folder)
-        require_fit(config, dataset)
-        return dataset
-    spec, noise = dataset_spec(config), NoiseSetting.from_config(config)
-    text = repr((asdict(spec), noise, config.model.channels, config.dataset_structured_noise_path))
-    kept = paths.data_cache() / hashlib.sha256(text.encode()).hexdigest()[:16]
-    with _alone(kept):  # the first of several trainings writes it, the others wait for it
-        if not (kept / "manifest.json").exists():
-            source = config.dataset_structured_noise_path
-            write_dataset(spec, [noise], kept, config.model.channels, source)
-    return open_dataset(kept)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep others out while a folder is written, by a lock beside it; a refusal leaves no trace."""
-    made = [parent for parent in folder.parents[:2] if not parent.exists()]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = Path(f"{folder}.lock")
-    try:
-        with FileLock(lock):
-            yield
-    except SlowFeaturesError:
-        lock.unlink(missing_ok=True)
-        for parent in made:
-            with suppress(OSError):  # somebody else's data set lies there by now
-                parent.rmdir()
-        raise
-
-
-def require_fit(config: Experiment, dataset: StoredDataset) -> None:
-    """Raise InputError unless the data set is what the settings ask for, and has enough of it."""
-    wanted, found = asdict(dataset_spec(config)), asdict(dataset.spec)
-    sizes, stored = wanted.pop("sizes"), found.pop("sizes")
-    other = [
-        f"{key} = {found[key]}, not {wanted[key]}" for key in wanted if found[key] != wanted[key]
-    ]
-    other += [
-        f"{stored[split]} sequences for {split}, not {sizes[split]}"
-        for split in sizes
-        if stored[split] < sizes[split]
-    ]
-    if other:
-        raise InputError(f"{dataset.folder}: written for other settings ({other[0]}); {REMEDY}")
+    dataset = data_for(*configs)
+    with atomic_folder(folder) as beside:
+        for name in (MANIFEST, STATISTICS):
+            shutil.copyfile(dataset.folder / name, beside / name)
+        draw_samples(dataset, NoiseSetting.from_config(configs[0]), beside)
 
 
 def check_before_work(config: Experiment, weights: Path | None = None) -> None:
@@ -125,26 +57,48 @@ def check_before_work(config: Experiment, weights: Path | None = None) -> None:
     check_model(config, weights or config.load_checkpoint_path)
 
 
-def train_experiment(config: Experiment, dataset: StoredDataset) -> None:
-    """Train into output_path/train."""
-    from slow_features.training.train import train
-
-    train(config, dataset, Path(config.output_path) / TRAIN)
+def train_by_hand(config: Experiment) -> None:
+    """Train into output_path/train, or copy there what the store has of the same settings."""
+    hand_out(StoredCell(config).train(log=True), Path(config.output_path))
 
 
-def weights_file(config: Experiment) -> Path:
-    """Return the file of weights that the training writes."""
-    from slow_features.training.train import WEIGHTS_FILE
+def probe_by_hand(config: Experiment) -> None:
+    """Evaluate the weights in output_path/train into output_path/probe; print the result.
 
-    return Path(config.output_path) / TRAIN / WEIGHTS_FILE
+    Raises InputError when they were trained with other settings.
+    """
+    from slow_features.probe.stage import evaluate_weights
 
-
-def probe_experiment(config: Experiment, dataset: StoredDataset) -> None:
-    """Evaluate the weights in output_path/train; write and print the result."""
-    from slow_features.probe.stage import probe
-
-    result = probe(config, dataset, weights_file(config), Path(config.output_path) / PROBE)
+    place = Place.below(Path(config.output_path))
+    with atomic_folder(place.probe) as beside:
+        result = evaluate_weights(config, place.weights, beside)
+    tracking.backfill([entry_of(config, "probe", place, {})])
     print(summary(result))
+
+
+def record_step(config: Experiment, step: str) -> None:
+    """Do a step of the experiment that params.yaml describes, and keep its small files for git.
+
+    step: "train" or "probe". What is recorded already, of the same settings and code, stays.
+    """
+    cell = StoredCell(config)
+    if not is_recorded(paths.EXPERIMENT, cell, step):
+        source = cell.train(log=True) if step == TRAIN else cell.evaluate(log=True)
+        record(paths.EXPERIMENT, source, step)
+    if step == PROBE:
+        place = Place.recorded(paths.EXPERIMENT)
+        tracking.backfill([entry_of(config, "experiment-probe", place, {})])
+        print(summary(files.read_outputs(place).result))
+
+
+def weights_of(config: Experiment) -> Path:
+    """Return the file of weights in output_path. Raises InputError when there is none."""
+    weights = Place.below(Path(config.output_path)).weights
+    if not weights.is_file():
+        raise InputError(
+            f"{weights}: no such file; allowed: an output_path that a training has written"
+        )
+    return weights
 
 
 def summary(result: ProbeResult) -> str:

@@ -1,42 +1,42 @@
-"""The grid's DVC stages by name: STEP@SCALE, or STEP@SCALE-FAMILY-MODEL."""
+"""The grid's DVC stages by name: STEP@SCALE, or STEP@SCALE-MODEL."""
 
 from __future__ import annotations
 
 from slow_features.errors import InputError
 from slow_features.grid.cells import load_grid
+from slow_features.results.files import PROBE, TRAIN
 
 
 def run_stage(name: str) -> None:
     """Do one stage. Raises InputError for a name that is none."""
     step, _, place = name.partition("@")
-    scale, *rest = place.split("-")
+    scale, _, model_type = place.partition("-")
     grid = load_grid(scale)
-    if step == "data" and not rest:
-        from slow_features.grid.data import write_data
+    if step == "data" and not model_type:
+        from slow_features.grid.run import describe_scale_data
 
-        write_data(scale)
-    elif step == "report" and not rest:
+        describe_scale_data(scale)
+    elif step == "report" and not model_type:
         from slow_features.report.grid import write_grid_report
 
         write_grid_report(scale)
-    elif step == "track" and not rest:
-        from slow_features.grid.track import track
+    elif step == "verify" and not model_type:
+        from slow_features.grid.verify import write_verified
+
+        write_verified(scale)
+    elif step == "track" and not model_type:
+        from slow_features.results.track import track
 
         print(f"{track(scale)} runs written to MLflow")
-    elif step in ("train", "probe") and len(rest) == 2:
-        family, model_type = rest
-        _check(name, family, list(grid["levels"]))
-        _check(name, model_type, grid["models"])
+    elif step in (TRAIN, PROBE) and model_type:
+        if model_type not in grid["models"]:
+            allowed = ", ".join(grid["models"])
+            raise InputError(f"stage {name!r}: {model_type!r}: allowed: {allowed}")
         from slow_features.grid.run import collect
 
-        collect(step, scale, family, model_type)
+        collect(step, scale, model_type)
     else:
         raise InputError(
-            f"stage {name!r}: allowed: STEP@SCALE with step data, track or report, or "
-            "STEP@SCALE-FAMILY-MODEL with step train or probe"
+            f"stage {name!r}: allowed: STEP@SCALE with step data, verify, track or report, or "
+            "STEP@SCALE-MODEL with step train or probe"
         )
-
-
-def _check(stage: str, value: str, allowed: list[str]) -> None:
-    if value not in allowed:
-        raise InputError(f"stage {stage!r}: {value!r}: allowed: {', '.join(allowed)}")

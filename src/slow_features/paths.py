@@ -1,22 +1,24 @@
 """Where everything lies: the only module that knows a file's place.
 
-Two kinds. What belongs to the checkout (MLflow's store, checkpoints) is found from the project's
-root. What one experiment makes (data, outputs, reports) is relative to the current folder, since
-`dvc exp run --queue` and `--temp` run in a copy of the checkout whose outputs DVC collects.
+Two kinds. What belongs to the checkout (finished cells, checkpoints, data sets, MLflow's store) is
+found from the project's root. What DVC records and git keeps (results, reports, descriptions of
+data sets) is relative to the current folder, since `dvc exp run --queue` and `--temp` run in a copy
+of the checkout, whose files DVC collects.
 """
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 
-DATA = Path("data/experiment")
-OUTPUTS = Path("outputs/experiment")
-REPORTS = Path("reports/experiment")
-GRID_DATA = Path("data/grid")
-GRID_OUTPUTS = Path("outputs/grid")
-GRID_REPORTS = Path("reports")
-GRID_MARKERS = Path("outputs/tracked")
+EXPERIMENT = PurePath("experiment")  # the name of what params.yaml describes, beside the scales
+DATA = Path("data")  # descriptions of data sets
+RESULTS = Path("results")
+REPORTS = Path("reports")
+CODE = RESULTS / "code"  # a fingerprint of the code behind each kind of result
+TRACKED = RESULTS / "tracked"  # which MLflow runs were written
+VERIFIED = RESULTS / "verified"  # how what was computed here compares with what is in git
+WEIGHTS = Path("weights")  # gathered for a DVC remote
 
 
 def project_root() -> Path:
@@ -50,10 +52,10 @@ def checkpoints() -> Path:
 
 
 def cells() -> Path:
-    """Return the folder of finished cells of the grid, by what they are."""
+    """Return the store of finished cells, by what they are."""
     return project_root() / ".cells"
 
 
 def data_cache() -> Path:
-    """Return the folder of the data sets of trainings that were started by hand."""
+    """Return the folder of the data sets, which are made again when they are missing."""
     return project_root() / ".cache" / "data"

@@ -136,6 +136,13 @@ def validate(raw: dict[str, Any]) -> Experiment:
         raise InputError(_explain(error)) from None
 
 
+def with_adam(config: Experiment) -> Experiment:
+    """Return the same settings with the published probe; InputError if they do not fit it."""
+    settings = config.model_dump()
+    settings["probing_cfg"]["solver"] = "adam"
+    return validate(settings)
+
+
 def _explain(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     if first["type"] == "value_error":  # a conflict between settings: the message is ours

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -55,6 +57,13 @@ def load_images(cifar_folder: str | None) -> ImageBanks:
         _cropped(cifar.read_grey(cifar_folder, cifar.TRAIN_FILES)),
         _cropped(cifar.read_grey(cifar_folder, cifar.TEST_FILES)),
     )
+
+
+@cache
+def images_checksum(cifar_folder: str | None) -> str:
+    """Return the SHA-256 of both banks. Raises as `load_images`."""
+    banks = load_images(cifar_folder)
+    return hashlib.sha256(banks.train.tobytes() + banks.evaluation.tobytes()).hexdigest()
 
 
 def _cropped(images: np.ndarray) -> np.ndarray:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # torch is loaded where frames are made: to find a finished c
 
 STATISTICS = "statistics.json"
 _STATISTICS_BATCHES, _STATISTICS_BATCH = 100, 64  # as published: 100 batches
+STATISTICS_SEQUENCES = _STATISTICS_BATCHES * _STATISTICS_BATCH
 
 
 def write_dataset(

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slow_features import paths
-from slow_features.config.load import read_yaml, shorten, validate
+from slow_features.config.load import read_yaml, shorten, validate, with_adam
 from slow_features.config.schema import Experiment
 from slow_features.errors import InputError
 from slow_features.grid.definition import check_scale
@@ -47,11 +46,7 @@ class Cell:
     @property
     def path(self) -> Path:
         """Where the cell lies below a folder of the grid."""
-        return Path(self.scale, self.family, self.model_type, self.name)
-
-    def output(self, step: str) -> Path:
-        """Folder that a DVC stage leaves for the cell; step "train" or "probe"."""
-        return paths.GRID_OUTPUTS / self.scale / step / self.family / self.model_type / self.name
+        return Path(self.scale, self.model_type, self.family, self.name)
 
     def run_identity(self, identity: str) -> str:
         """Tag `identity` of the cell's MLflow run, from the identity of its training.
@@ -131,13 +126,6 @@ def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed
     return Cell(
         scale, family, alpha, model_type, variant, seed, str(file), config, tuple(changes), adam
     )
-
-
-def with_adam(config: Experiment) -> Experiment:
-    """Return the same settings with the published probe; InputError if they do not fit it."""
-    settings = config.model_dump()
-    settings["probing_cfg"]["solver"] = "adam"
-    return validate(settings)
 
 
 def config_file(family: str, alpha: str, model_type: str) -> Path:

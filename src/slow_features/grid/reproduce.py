@@ -1,4 +1,4 @@
-"""The whole pipeline with parallel cells: a pool fills the store, DVC records what is in it."""
+"""Everything of a scale at once: cells in parallel into the store, then DVC records the results."""
 
 from __future__ import annotations
 
@@ -10,26 +10,35 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from slow_features import paths
+from slow_features.config.schema import Experiment
 from slow_features.errors import InterruptError
 from slow_features.grid.cells import Cell, cells_of
 from slow_features.grid.pool import start_tied
-from slow_features.grid.run import CellsFailedError, run_missing
+from slow_features.grid.run import CellsFailedError, record_finished, run_missing, stored
+from slow_features.grid.select import select
+from slow_features.grid.verify import write_verified
 from slow_features.interrupt import stop_on_signals
 from slow_features.locks import only_one
+from slow_features.report.grid import write_grid_report
+from slow_features.results.store import StoredCell
 
 _POLL_SECONDS = 0.1
 
 
-def reproduce(scale: str, at_once: int | None = None) -> int:
-    """Reproduce the experiment and a scale of the grid; return DVC's exit code.
+def reproduce(config: Experiment, selection: Sequence[str], at_once: int | None = None) -> int:
+    """Reproduce the experiment and the scale of `config`, or a selection of cells.
 
-    DVC decides what is out of date and records every result; only the waiting is shortened. A
-    failing cell does not keep the others from being finished and recorded.
-    Raises CellsFailedError at the end if cells failed, MachineError if another one is at work.
+    Computes on this machine what its store lacks, also where git has the results. DVC decides what
+    is out of date and records it. A failing cell does not keep others from being finished.
+    Returns DVC's exit code. Raises CellsFailedError at the end if cells failed, MachineError if
+    another one is at work.
     """
-    cells = cells_of(scale)  # what is wrong in grids.yaml is found before anything runs
+    # What is wrong in grids.yaml is found before anything runs.
+    cells = select(selection) if selection else cells_of(config.scale)
     with _only_one():
-        return _reproduce(cells, scale, at_once)
+        if selection:
+            return _part(cells, at_once)
+        return _everything(config, cells, at_once)
 
 
 def _only_one() -> AbstractContextManager[None]:
@@ -40,23 +49,44 @@ def _only_one() -> AbstractContextManager[None]:
     )
 
 
-def _reproduce(cells: Sequence[Cell], scale: str, at_once: int | None) -> int:
-    code = _dvc("experiment-report", f"data@{scale}")
-    if code:
-        return code
+def _everything(config: Experiment, cells: Sequence[Cell], at_once: int | None) -> int:
+    if StoredCell(config).identity not in {stored(cell).identity for cell in cells}:
+        code = _dvc("experiment-report")
+        if code:
+            return code
+    failure = _run(cells, at_once)
+    code = _dvc("--force", "--single-item", f"verify@{config.scale}") if not failure else 0
+    code = code or _dvc(*(["--keep-going"] if failure else []))
+    if failure:
+        raise failure
+    if code == 0:
+        pages = [paths.REPORTS / name / "index.html" for name in ("experiment", config.scale)]
+        print("reports:", *pages)
+    return code
+
+
+def _part(cells: Sequence[Cell], at_once: int | None) -> int:
+    """Run some cells, record them, and write the reports of their scales; the rest is not run."""
+    failure = _run(cells, at_once)
+    for scale in dict.fromkeys(cell.scale for cell in cells):
+        write_verified(scale)
+        write_grid_report(scale)
+        print("report:", paths.REPORTS / scale / "index.html")
+    if failure:
+        raise failure
+    return 0
+
+
+def _run(cells: Sequence[Cell], at_once: int | None) -> CellsFailedError | None:
+    """Fill the store and record what is finished; return the failure instead of raising it."""
     failure = None
     try:
         run_missing(cells, at_once)
     except CellsFailedError as error:
         failure = error
         print(f"error: {error}", file=sys.stderr)
-    code = _dvc(*(["--keep-going"] if failure else []))
-    if failure:
-        raise failure
-    if code == 0:
-        pages = [folder / "index.html" for folder in (paths.REPORTS, paths.GRID_REPORTS / scale)]
-        print("reports:", *pages)
-    return code
+    record_finished(cells)
+    return failure
 
 
 def _dvc(*arguments: str) -> int:

@@ -1,21 +1,24 @@
-"""Cells made and handed out: missing ones run in parallel, finished ones come from the store."""
+"""Cells made and recorded: missing ones run in parallel, finished ones come from the store."""
 
 from __future__ import annotations
 
-import os
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from slow_features import paths
-from slow_features.data.store import StoredDataset
+from slow_features.config.load import with_adam
+from slow_features.config.schema import Experiment
+from slow_features.data.cache import data_for
 from slow_features.errors import InputError, SlowFeaturesError
-from slow_features.experiment import require_fit
-from slow_features.files import atomic_folder
-from slow_features.grid.cells import Cell, cells_of, with_adam
-from slow_features.grid.data import data_folder, open_data
+from slow_features.experiment import describe_data
+from slow_features.grid.cells import Cell, cells_of
 from slow_features.grid.pool import Job, failure_lines, print_progress, run_jobs
-from slow_features.grid.store import StoredCell, hand_out, stored
+from slow_features.provenance import cores
+from slow_features.results.files import PROBE, TRAIN, Place
+from slow_features.results.record import is_recorded, record, remove_others
+from slow_features.results.store import StoredCell
 
 # Slowest first, so that no long cell is left over at the end; the rest in the grid's order.
 _LONGEST_FIRST = ("RSSM", "VICReg", "SimCLR", "IDM")
@@ -25,79 +28,108 @@ class CellsFailedError(SlowFeaturesError):
     """Some cells of the grid failed; all others are finished and kept."""
 
 
-def place_of(cell: Cell) -> StoredCell:
-    """Return where a cell lies in the store."""
-    return stored(cell.config, open_data(data_folder(cell)), cell.adam_probe)
+def stored(cell: Cell) -> StoredCell:
+    """Return a cell of the grid as the store knows it."""
+    return StoredCell(cell.config, cell.adam_probe)
 
 
-def run_cell(cell: Cell) -> None:
-    """Train a cell and evaluate it, whichever is missing in the store.
+def run_cell(cell: Cell, step: str = PROBE) -> Place:
+    """Train a cell and evaluate it, or train it alone, whichever is missing in the store.
 
-    Where another process is at work on the same cell, wait for it and find the cell finished; the
-    kernel frees the lock of a killed one.
+    Where another process is at work on the same cell, wait for it and find the cell finished.
     """
-    from slow_features.training.train import train
-
-    place, dataset = place_of(cell), open_data(data_folder(cell))
-    require_fit(cell.config, dataset)
-    with place.lock():
-        if not place.trained:
-            train(cell.config, dataset, place.train, log=False)
-        if not place.probed:
-            with atomic_folder(place.probe) as beside:
-                _evaluate(cell, dataset, place.train, beside)
+    return stored(cell).train() if step == TRAIN else stored(cell).evaluate()
 
 
-def _evaluate(cell: Cell, dataset: StoredDataset, train: Path, folder: Path) -> None:
-    from slow_features.probe import stage
-    from slow_features.probe.evaluate import evaluate
-    from slow_features.training.train import WEIGHTS_FILE
-
-    model = stage.load_model(cell.config, train / WEIGHTS_FILE)
-    device = next(model.parameters()).device
-    stage.write_evaluation(evaluate(model, cell.config, dataset, device), folder)
-    stage.write_dynamics(model, cell.config, dataset, folder)
-    if cell.adam_probe:
-        published = evaluate(model, with_adam(cell.config), dataset, device).result
-        stage.write_block(folder / stage.ADAM_FILE, published)
-
-
-def run_missing(cells: Sequence[Cell], at_once: int | None = None) -> None:
+def run_missing(cells: Sequence[Cell], at_once: int | None = None, step: str = PROBE) -> None:
     """Run the cells that the store does not have, as many at once as there are cores.
 
     Raises CellsFailedError with a line for each failed cell after all others are finished.
     """
-    missing = [cell for cell in cells if not place_of(cell).finished]
+    missing = [cell for cell in cells if not is_done(cell, step)]
     if not missing:
         return
     print(f"{len(cells) - len(missing)} of {len(cells)} cells are in the store", file=sys.stderr)
-    state = run_jobs(_jobs(missing), at_once or cores(), print_progress)
+    prepare_data(missing)
+    state = run_jobs(_jobs(missing, step), at_once or cores(), print_progress)
     print(file=sys.stderr)
     if state.failed:
         lines = "\n  ".join(failure_lines(state))
         raise CellsFailedError(f"{len(state.failed)} of {len(cells)} cells failed:\n  {lines}")
 
 
-def _jobs(cells: Sequence[Cell]) -> list[Job]:
+def is_done(cell: Cell, step: str = PROBE) -> bool:
+    """Return whether the store has a cell, or with step "train" its training."""
+    place = stored(cell)
+    return place.trained if step == TRAIN else place.finished
+
+
+def prepare_data(cells: Sequence[Cell]) -> None:
+    """Make the data sets of some cells, as large as the largest of each needs."""
+    for configs in _data_groups(cells):
+        data_for(*configs)
+
+
+def describe_scale_data(scale: str) -> None:
+    """Make the data sets of a scale and write what they are into data/{scale}/, for git."""
+    for configs in _data_groups(cells_of(scale)):
+        name = f"{configs[0].dataset_type}-seed{configs[0].seed}"
+        describe_data(configs, paths.DATA / scale / name)
+
+
+def _data_groups(cells: Sequence[Cell]) -> list[list[Experiment]]:
+    """Return the settings of cells that read one data set, group by group."""
+    groups: dict[tuple[str, int], list[Experiment]] = defaultdict(list)
+    for cell in cells:
+        group = groups[cell.config.dataset_type, cell.seed]
+        group.append(cell.config)
+        if cell.adam_probe:
+            group.append(with_adam(cell.config))
+    return list(groups.values())
+
+
+def collect(step: str, scale: str, model_type: str) -> None:
+    """Do one DVC stage: bring the record of a model type's cells up to date, step by step.
+
+    step: "train" or "probe". What is recorded already, of the same settings and code, stays;
+    results of cells that are no more go.
+    """
+    cells = cells_of(scale, model_type=model_type)
+    missing = [cell for cell in cells if not is_recorded(cell.path, stored(cell), step)]
+    run_missing(missing, step=step)
+    for cell in missing:
+        record(cell.path, run_cell(cell, step), step)
+    places = [Place.recorded(cell.path) for cell in cells]
+    folder = paths.RESULTS / step / scale / model_type
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_others(folder, {getattr(place, step) for place in places})
+    if step == TRAIN:
+        remove_others(paths.RESULTS / "runs" / scale / model_type, {place.run for place in places})
+
+
+def record_finished(cells: Sequence[Cell]) -> None:
+    """Bring the record of those cells up to date that the store has."""
+    for cell in cells:
+        for step in (TRAIN, PROBE):
+            if is_done(cell, step) and not is_recorded(cell.path, stored(cell), step):
+                record(cell.path, run_cell(cell, step), step)
+
+
+def _jobs(cells: Sequence[Cell], step: str) -> list[Job]:
     rank = {model: place for place, model in enumerate(_LONGEST_FIRST)}
     ordered = sorted(cells, key=lambda cell: rank.get(cell.model_type, len(rank)))
     return [
         Job(
             name=str(cell.path),
-            command=[sys.executable, "stages/cell.py", str(cell.path)],
-            log=paths.cells() / "logs" / cell.path.with_name(f"{cell.name}.log"),
+            command=[sys.executable, "stages/cell.py", str(cell.path), "--step", step],
+            log=log_of(cell),
         )
         for cell in ordered
     ]
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def find_cell(path: str) -> Cell:
-    """Return the cell of a path, scale/family/model/name. Raises InputError."""
+    """Return the cell of a path, scale/model/family/name. Raises InputError."""
     scale = path.partition("/")[0]
     for cell in cells_of(scale):
         if str(cell.path) == path:
@@ -105,15 +137,6 @@ def find_cell(path: str) -> Cell:
     raise InputError(f"{path}: no such cell in grids.yaml; allowed: as {cells_of(scale)[0].path}")
 
 
-def collect(step: str, scale: str, family: str, model_type: str) -> None:
-    """Fill the output folder of one DVC stage: every cell of a family and model type.
-
-    step: "train" or "probe". A stage without cells at this scale leaves an empty folder.
-    """
-    folder = paths.GRID_OUTPUTS / scale / step / family / model_type
-    folder.mkdir(parents=True, exist_ok=True)
-    cells = cells_of(scale, family, model_type)
-    run_missing(cells)
-    for cell in cells:
-        place = place_of(cell)
-        hand_out(place.train if step == "train" else place.probe, cell.output(step))
+def log_of(cell: Cell) -> Path:
+    """Return the file that a cell's process writes its output to."""
+    return paths.cells() / "logs" / cell.path.with_name(f"{cell.name}.log")

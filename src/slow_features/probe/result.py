@@ -17,7 +17,7 @@ from slow_features.files import write_json
 from slow_features.probe.linear import Solver
 from slow_features.probe.metrics import dot_name
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def _six_digits(value: float) -> float:
@@ -99,8 +99,10 @@ class Noise(Block):
 class ProbeResult(Block):
     """What one model reached on sequences that neither it nor its probe has seen."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     """Version of this format."""
+    identity: str = ""
+    """Name of the evaluation, a hash of all that its numbers depend on."""
     model_type: str
     """The model type, as in the configuration."""
     dataset_type: Literal["Single", "Multiple"]

@@ -1,4 +1,4 @@
-"""The evaluation of one training: its weights in, the result files out, the run in MLflow."""
+"""The evaluation of trained weights: a file of weights in, the files of the result out."""
 
 from __future__ import annotations
 
@@ -6,69 +6,71 @@ import csv
 import io
 from pathlib import Path
 
-from slow_features import tracking
+from slow_features.config.load import with_adam
 from slow_features.config.schema import Experiment
-from slow_features.data.store import StoredDataset
+from slow_features.data.cache import data_for
+from slow_features.errors import InputError
 from slow_features.files import write_json, write_text
+from slow_features.identity import evaluation_identity, other_settings
 from slow_features.models.base import WorldModel
 from slow_features.probe.dynamics import measure_dynamics
 from slow_features.probe.evaluate import Evaluation, evaluate, evaluation_stream
 from slow_features.probe.result import ProbeResult, write_block, write_metrics
-from slow_features.training.identity import identity
+from slow_features.results import files
 from slow_features.training.machine import prepare_machine
 from slow_features.training.session import build_model
 from slow_features.weights import load_weights
 
-RESULT_FILE = "result.json"
-METRICS_FILE = "metrics.json"
-PATHS_FILE = "paths.json"
-STEPS_FILE = "rmse_by_step.csv"
-DYNAMICS_FILE = "dynamics.json"
-ADAM_FILE = "result_adam.json"
-
 
 def load_model(config: Experiment, weights: Path) -> WorldModel:
-    """Return the trained model of a file of weights, on the device that the settings name.
+    """Return the trained model of a file of weights, in evaluation mode, on the settings' device.
 
-    Raises InputError when the weights are of another model.
+    Raises InputError when the weights are of another model or were trained with other settings.
     """
     model = build_model(config, prepare_machine(config))
-    load_weights(weights, model)
-    return model
+    had = load_weights(weights, model).get("settings", {})
+    other = other_settings(config, had)
+    if other:
+        raise InputError(
+            f"{weights}: trained with other settings ({', '.join(other)}); allowed: the settings "
+            "that it was trained with"
+        )
+    return model.eval()
 
 
-def write_dynamics(
-    model: WorldModel, config: Experiment, dataset: StoredDataset, folder: Path
-) -> None:
-    """Write how the states move in time, beside what copying frame 0 would give."""
+def evaluate_weights(
+    config: Experiment, weights: Path, folder: Path, adam_probe: bool = False
+) -> ProbeResult:
+    """Evaluate a file of weights and write the files of the result into `folder`.
+
+    adam_probe: with the published probe as well. Raises as `load_model` and `evaluate`.
+    """
+    model, dataset = load_model(config, weights), data_for(config)
     device = next(model.parameters()).device
+    evaluation = evaluate(model, config, dataset, device)
+    result = _named(evaluation.result, config, adam_probe)
+    write_evaluation(Evaluation(result, evaluation.paths), folder)
     stream = evaluation_stream(config, dataset, device)
-    write_json(folder / DYNAMICS_FILE, measure_dynamics(model, stream, config.seed))
-
-
-def probe(config: Experiment, dataset: StoredDataset, weights: Path, folder: Path) -> ProbeResult:
-    """Evaluate, write the result files into `folder` and log them to the training's MLflow run."""
-    model = load_model(config, weights)
-    evaluation = evaluate(model, config, dataset, next(model.parameters()).device)
-    write_evaluation(evaluation, folder)
-    write_dynamics(model, config, dataset, folder)
-    result = evaluation.result
-    tags = {"data_checksum": result.data_checksum, "weights_checksum": result.weights_checksum}
-    name = identity(config, dataset)
-    with tracking.run(config, stage="probe", identity=name, tags=tags) as run:
-        run.log_metrics(result.flat())
-        run.log_metrics({"rmse_by_step_px": result.pred.per_step_px})
-        run.log_artifact(folder / RESULT_FILE)
+    write_json(folder / files.DYNAMICS_FILE, measure_dynamics(model, stream, config.seed))
+    if adam_probe:
+        published = with_adam(config)
+        beside = evaluate(model, published, data_for(published), device).result
+        write_block(folder / files.ADAM_FILE, _named(beside, config, adam_probe))
+    files.seal(folder)
     return result
+
+
+def _named(result: ProbeResult, config: Experiment, adam_probe: bool) -> ProbeResult:
+    return result.model_copy(update={"identity": evaluation_identity(config, adam_probe)})
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Write result, headline metrics, example paths and the error by time step."""
     result = evaluation.result
-    write_block(folder / RESULT_FILE, result)
-    write_block(folder / PATHS_FILE, evaluation.paths)
-    write_metrics(folder / METRICS_FILE, result)
-    write_text(folder / STEPS_FILE, _by_step(result))
+    write_block(folder / files.RESULT_FILE, result)
+    write_block(folder / files.PATHS_FILE, evaluation.paths)
+    write_metrics(folder / files.METRICS_FILE, result)
+    write_text(folder / files.STEPS_FILE, _by_step(result))
 
 
 def _by_step(result: ProbeResult) -> str:
@@ -76,11 +78,6 @@ def _by_step(result: ProbeResult) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["frame", "rmse_px", "centre_rmse_px"])
-    writer.writerows(_steps(result))
-    return text.getvalue()
-
-
-def _steps(result: ProbeResult) -> list[tuple[int, float, float]]:
-    """Return (frame, error of the probe, error of the centre) for every time step, px."""
     errors = zip(result.pred.per_step_px, result.centre.per_step_px, strict=True)
-    return [(frame, probe, centre) for frame, (probe, centre) in enumerate(errors)]
+    writer.writerows((frame, *pair) for frame, pair in enumerate(errors))
+    return text.getvalue()

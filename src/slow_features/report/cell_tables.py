@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from slow_features.grid.cells import Cell
-from slow_features.probe.stage import RESULT_FILE
 from slow_features.report.links import Link
-from slow_features.report.outputs import Outputs
 from slow_features.report.results import CellResult, Results
 from slow_features.report.settings import train_command
 from slow_features.report.tables import NOT_RUN, Table, Value
+from slow_features.results.files import RESULT_FILE, Outputs, Place
 
 # Where `make mlflow` listens; 1 is the experiment that all runs are logged to.
 _MLFLOW_RUNS = "http://127.0.0.1:5000/#/experiments/1/runs?searchFilter="
@@ -113,21 +112,21 @@ def _cost_row(result: CellResult) -> Sequence[Value]:
     name = str(result.cell.path)
     if result.outputs is None:
         return (name, NOT_RUN, *[None] * 6)
-    outputs, cost = result.outputs, result.outputs.cost
+    outputs, run = result.outputs, result.outputs.run
     return (
         name,
-        outputs.summary["sequences"],
-        cost["seconds"],
-        cost["sequences_per_second"],
-        cost["device"],
-        cost["threads"],
+        outputs.summary.sequences,
+        run.seconds,
+        run.sequences_per_second,
+        run.device,
+        run.threads,
         _identity(result.cell, outputs),
-        (outputs.revision or "unknown")[:12],
+        run.revision[:12],
     )
 
 
 def _identity(cell: Cell, outputs: Outputs) -> str:
-    return cell.run_identity(outputs.summary["identity"])
+    return cell.run_identity(outputs.summary.identity)
 
 
 def cell_cards(results: Results) -> list[Card]:
@@ -154,7 +153,7 @@ def _facts(result: CellResult) -> list[tuple[str, str]]:
     facts = [
         ("settings", cell.source),
         ("changed in them", "; ".join(cell.changes) or "nothing"),
-        ("DVC stage", f"train@{cell.scale}-{cell.family}-{cell.model_type}"),
+        ("DVC stage", f"train@{cell.scale}-{cell.model_type}"),
     ]
     if outputs is None:
         return [("error", result.reason), *facts]
@@ -162,9 +161,9 @@ def _facts(result: CellResult) -> list[tuple[str, str]]:
     return [
         ("error", f"{error.rmse_px:.2f} px, {error.rmse_unit:.3f} on the unit square"),
         *facts,
-        ("result", str(cell.output("probe") / RESULT_FILE)),
+        ("result", str(Place.recorded(cell.path).probe / RESULT_FILE)),
         ("weights (SHA-256)", outputs.result.weights_checksum),
-        ("code (git revision)", outputs.revision or "unknown: trained outside git"),
+        ("code (git revision)", outputs.run.revision),
     ]
 
 

@@ -7,15 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from slow_features import provenance
 from slow_features.config.cli import as_yaml
 from slow_features.config.schema import Experiment
-from slow_features.data.store import StoredDataset
 from slow_features.errors import InputError
-from slow_features.experiment import PROBE, TRAIN
 from slow_features.files import atomic_folder, write_text
+from slow_features.identity import other_settings
 from slow_features.report.curves import Line, draw_error_by_frame, draw_loss_curves
-from slow_features.report.outputs import Outputs, other_settings, read_outputs
 from slow_features.report.page import write_page
 from slow_features.report.pictures import (
     Strip,
@@ -27,26 +24,25 @@ from slow_features.report.pictures import (
     path_note,
     path_panels,
 )
-from slow_features.report.samples import Samples, evaluation_samples
+from slow_features.report.samples import Samples, picture_samples
 from slow_features.report.settings import differences_table
 from slow_features.report.style import Picture, method, save, styled
 from slow_features.report.tables import Table
+from slow_features.results.files import Outputs, Place, read_outputs
 
 CONFIG_FILE = "config.yaml"
 _SHOWN = 3  # sample sequences
 
 
-def write_experiment_report(
-    config: Experiment, dataset: StoredDataset, outputs: Path, folder: Path
-) -> None:
+def write_experiment_report(config: Experiment, place: Place, folder: Path) -> None:
     """Write index.html, report.md, figures and tables about one experiment, replacing `folder`.
 
-    outputs: the folder with train/ and probe/ below it. Reads results and computes none.
-    Raises InputError when results are missing, damaged, or of other settings or data.
+    place: where its result lies. Reads results and computes none.
+    Raises InputError when results are missing, damaged, or of other settings or sequences.
     """
-    found = read_outputs(outputs / TRAIN, outputs / PROBE)
-    samples = evaluation_samples(config, dataset)
-    _require_same_experiment(config, samples, found, outputs)
+    found = read_outputs(place)
+    samples = picture_samples(config)
+    _require_same_experiment(config, samples, found, place)
     with atomic_folder(folder) as beside, styled():
         write_text(beside / CONFIG_FILE, as_yaml(config))
         pictures = _pictures(found, samples, beside)
@@ -64,20 +60,21 @@ def write_experiment_report(
 
 
 def _require_same_experiment(
-    config: Experiment, samples: Samples, found: Outputs, outputs: Path
+    config: Experiment, samples: Samples, found: Outputs, place: Place
 ) -> None:
-    """Raise InputError when the results are not those of the settings and of the data set."""
-    other = other_settings(config, found)
+    """Raise InputError when the results are not those of the settings and of their sequences."""
+    other = other_settings(config, found.summary.settings)
     if other:
         raise InputError(
-            f"{outputs}: made with other settings ({', '.join(other)}); run the train and probe "
-            "stages again"
+            f"{place.train}: made with other settings ({', '.join(other)}); run the train and "
+            "probe stages again"
         )
     true = np.array(found.paths.true)
     drawn = samples.locations[: len(true)]
     if true.shape != drawn.shape or not np.allclose(true, drawn, atol=1e-3):
         raise InputError(
-            f"{outputs}: the paths are not those of the data set; run the probe stage again"
+            f"{place.probe}: the paths are not those of these settings' sequences; run the probe "
+            "stage again"
         )
 
 
@@ -140,7 +137,7 @@ def _pictures(found: Outputs, samples: Samples, folder: Path) -> dict[str, Pictu
     }
     if found.curve:
         pictures["losses"] = save(
-            draw_loss_curves(found.curve, model.colour, found.summary["settings"]["dataset_size"]),
+            draw_loss_curves(found.curve, model.colour, found.summary.settings["dataset_size"]),
             folder,
             "losses",
             "Loss curves",
@@ -192,19 +189,19 @@ def errors_table(found: Outputs) -> Table:
 
 
 def _provenance_table(found: Outputs) -> Table:
-    result, cost, packages = found.result, found.cost, provenance.provenance().packages
+    result, summary, run = found.result, found.summary, found.run
     rows: list[tuple[str, Any]] = [
-        ("code (git revision)", found.revision or "unknown: trained outside git"),
+        ("code (git revision)", run.revision),
         ("data set (checksum)", result.data_checksum),
         ("weights (checksum)", result.weights_checksum),
         ("noise made of", result.noise.source),
         ("states", result.states() or "not looked at: the probe is the model's own"),
-        ("trained on", f"{found.summary['sequences']} sequences, {found.summary['steps']} steps"),
-        ("training took", f"{cost['seconds']} s, {cost['sequences_per_second']} sequences/s"),
-        ("on", f"{cost['device']}, {cost['threads']} threads; {_machine(cost['machine'])}"),
-        ("packages (now)", ", ".join(f"{name} {v or 'none'}" for name, v in packages.items())),
+        ("trained on", f"{summary.sequences} sequences, {summary.steps} steps"),
+        ("training took", f"{run.seconds} s, {run.sequences_per_second} sequences/s"),
+        ("on", f"{run.device}, {run.threads} threads; {_machine(run.machine)}"),
+        ("packages", ", ".join(f"{name} {v or 'none'}" for name, v in run.packages.items())),
     ]
-    caption = "As recorded with the weights; packages are those that made this page."
+    caption = "As recorded by the training."
     return Table("provenance", "Where it comes from", caption, ("what", "value"), rows)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from slow_features import paths
 from slow_features.files import atomic_folder
-from slow_features.grid.cells import THREE_DOTS, cells_of, load_grid, scales
+from slow_features.grid.cells import THREE_DOTS, Cell, cells_of, load_grid, scales
 from slow_features.report.cell_tables import cell_cards, cell_links, cells_table, costs_table
 from slow_features.report.claim_tables import (
     checks_table,
@@ -23,28 +23,28 @@ from slow_features.report.grid_figures import setting_name
 from slow_features.report.grid_pictures import grid_pictures
 from slow_features.report.grid_tables import control_table, probe_table, table1
 from slow_features.report.page import write_page
-from slow_features.report.results import Results, read_cells
+from slow_features.report.results import Results, read_cells, recorded
 from slow_features.report.style import styled
 from slow_features.report.tables import Table
+from slow_features.results.files import Place
 
 
 def write_grid_report(
     scale: str,
-    results_root: Path | None = None,
+    place_of: Callable[[Cell], Place] = recorded,
     folder: Path | None = None,
 ) -> None:
     """Write index.html, report.md, figures and tables about a scale, replacing `folder`.
 
     The cells are those that the grid asks for; one without a result is shown as not run.
-    results_root: holds {train, probe}/{family}/{model}/{cell}; default outputs/grid/{scale}.
+    place_of: where a cell's result lies; default: in git.
     folder: default reports/{scale}.
     Reads results and computes none. Raises InputError when there is no such scale.
     """
-    root = paths.GRID_OUTPUTS / scale if results_root is None else results_root
-    results = Results(scale, read_cells(cells_of(scale), root))
+    results = Results(scale, read_cells(cells_of(scale), place_of))
     rules, published = read_rules(), read_published()
     verdicts = judge(results, rules)
-    with atomic_folder(folder or paths.GRID_REPORTS / scale) as beside, styled():
+    with atomic_folder(folder or paths.REPORTS / scale) as beside, styled():
         tables = _tables(results, rules, published, verdicts)
         pictures = grid_pictures(results, beside)
         write_page(beside, "grid", _content(results, verdicts), pictures, tables)
@@ -101,7 +101,7 @@ def origin(results: Results) -> str:
     epochs = sorted({config.model.epochs for config in trained})
     size = max((config.dataset_size for config in trained), default=0)
     seeds = sorted({r.cell.seed for r in results.cells})
-    codes = sorted({(r.finished.revision or "unknown")[:12] for r in results.finished})
+    codes = sorted({r.finished.run.revision[:12] for r in results.finished})
     return (
         f"Scale {results.scale}; {seeds_in_words(seeds)}; {_range(epochs)} epochs of "
         f"{size:,} sequences; code {', '.join(codes) or 'none'}; "
@@ -122,7 +122,7 @@ def _range(values: list[int]) -> str:
 
 def machines(results: Results) -> list[str]:
     """Return the machines that the cells ran on."""
-    found = {tuple(sorted(r.finished.cost["machine"].items())) for r in results.finished}
+    found = {tuple(sorted(r.finished.run.machine.items())) for r in results.finished}
     return sorted("; ".join(f"{key} {value}" for key, value in machine) for machine in found)
 
 

@@ -173,7 +173,7 @@ def training_facts(cell: CellResult) -> tuple[float, float]:
     if not outputs.curve:
         return 0.0, 0.0
     first, last = outputs.curve[0]["loss"], outputs.curve[-1]["loss"]
-    moved = outputs.summary["weights_moved"].get("encoder", 0.0)
+    moved = outputs.summary.weights_moved.get("encoder", 0.0)
     return (first - last) / max(abs(first), 1e-12), moved
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from slow_features.errors import InputError
 from slow_features.grid.cells import THREE_DOTS, TUNED_FAMILY, Cell
-from slow_features.probe.stage import RESULT_FILE
-from slow_features.report.outputs import Outputs, other_settings, read_outputs
+from slow_features.identity import other_settings
 from slow_features.report.tables import NOT_RUN
+from slow_features.results.files import RESULT_FILE, Outputs, Place, read_outputs
 
 NO_NOISE = "0"  # the level that all noise families share
 
@@ -41,25 +40,30 @@ class CellResult:
         return errors.per_dot_px[dot] if dot else errors.rmse_px
 
 
-def read_cells(cells: Iterable[Cell], results_root: Path) -> list[CellResult]:
-    """Read what there is of each cell below {root}/{train, probe}/{family}/{model}/{cell}.
+def recorded(cell: Cell) -> Place:
+    """Return where a cell's result lies in git."""
+    return Place.recorded(cell.path)
+
+
+def read_cells(
+    cells: Iterable[Cell], place_of: Callable[[Cell], Place] = recorded
+) -> list[CellResult]:
+    """Read what there is of each cell, from git or from where `place_of` says.
 
     A cell without a result is not run; so is one whose files are damaged or were made with other
     settings than the grid has now: the reason says which.
     """
-    return [_read(cell, results_root) for cell in cells]
+    return [_read(cell, place_of(cell)) for cell in cells]
 
 
-def _read(cell: Cell, root: Path) -> CellResult:
-    place = Path(cell.family, cell.model_type, cell.name)
-    train, probe = root / "train" / place, root / "probe" / place
-    if not (probe / RESULT_FILE).exists():
+def _read(cell: Cell, place: Place) -> CellResult:
+    if not (place.probe / RESULT_FILE).exists():
         return CellResult(cell, None, NOT_RUN)
     try:
-        outputs = read_outputs(train, probe)
+        outputs = read_outputs(place)
     except InputError as error:
         return CellResult(cell, None, f"not readable: {error}")
-    other = other_settings(cell.config, outputs)
+    other = other_settings(cell.config, outputs.summary.settings)
     if other:
         return CellResult(cell, None, f"made with other settings: {', '.join(other)}")
     return CellResult(cell, outputs)

@@ -81,6 +81,23 @@ def build_model(config: Experiment, device: torch.device) -> WorldModel:
     return model.to(device)
 
 
+def weights_moved(model: WorldModel, initial: WorldModel) -> dict[str, float]:
+    """Return |w - w0| / |w0| of each part of the model: how far training has moved it.
+
+    model, initial: the same architecture. Parts are the model's direct children.
+    """
+    moved = {}
+    for (part, now), (_, then) in zip(
+        model.named_children(), initial.named_children(), strict=True
+    ):
+        pairs = list(zip(now.parameters(), then.parameters(), strict=True))
+        if pairs:
+            distance = sum((a - b).square().sum().item() for a, b in pairs) ** 0.5
+            size = sum(b.square().sum().item() for _, b in pairs) ** 0.5
+            moved[part] = float(f"{distance / max(size, 1e-12):.6g}")
+    return moved
+
+
 def seeded_generator(device: torch.device, seed: int, counter: int) -> torch.Generator:
     """Return a generator that depends on (seed, counter) alone."""
     return torch.Generator(device).manual_seed((seed << 32) + counter)

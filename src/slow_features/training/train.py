@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import shutil
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-
-from torch import nn
 
 from slow_features import paths, provenance, tracking
 from slow_features.config.schema import Experiment
@@ -22,32 +21,30 @@ from slow_features.files import (
     write_json,
     write_text,
 )
+from slow_features.identity import settings_of_weights, training_identity
 from slow_features.interrupt import stop_on_signals
 from slow_features.locks import only_one
+from slow_features.results import files
+from slow_features.results.files import CURVES_FILE, RUN_FILE, SUMMARY_FILE, WEIGHTS_FILE
 from slow_features.training.checkpoint import load_checkpoint, save_checkpoint
 from slow_features.training.curve import Progress
-from slow_features.training.identity import identity, settings_of_weights
 from slow_features.training.loop import run_steps
-from slow_features.training.session import Session, build_model, start_session
-from slow_features.weights import load_weights, save_weights
+from slow_features.training.session import Session, build_model, start_session, weights_moved
+from slow_features.weights import checksum, load_weights, save_weights
 
-WEIGHTS_FILE = "model.safetensors"
-CURVES_FILE = "curves.csv"
-SUMMARY_FILE = "train.json"
-COST_FILE = "cost.json"
 _LOCK_SECONDS = 30.0  # long enough for a training whose parent died to write its checkpoint
 
 
 def train(config: Experiment, dataset: StoredDataset, folder: Path, log: bool = True) -> None:
-    """Train and write weights, loss curve, summary and cost into `folder`, replacing it whole.
+    """Train and write weights, loss curve, summary and run into `folder`, replacing it whole.
 
     Goes on from the checkpoint of the same settings, data and code, if a run was killed. The same
-    settings give the same bytes in all files but cost.json. log: to MLflow, while it trains.
+    settings give the same bytes in all files but run.json. log: to MLflow, while it trains.
     Raises InputError before any work for bad input, TrainingError for a loss that is not finite,
     InterruptError after Ctrl-C or SIGTERM.
     """
     session = start_session(config, dataset)
-    name = identity(config, dataset)
+    name = training_identity(config)
     file = paths.checkpoints() / name / "checkpoint.safetensors"
     check_place(folder)
     check_writable(file)
@@ -119,50 +116,43 @@ def _start_or_resume(session: Session, file: Path, name: str) -> Progress:
 
 
 def _write_results(session: Session, progress: Progress, name: str, folder: Path) -> None:
-    config, model = session.config, session.model
-    sequences = progress.step * config.batch_size
+    model = session.model
     made_from = {
-        "identity": name,
+        "settings": settings_of_weights(session.config),
         "data_checksum": session.data_checksum,
         "noise_source": session.stream.noise.source,
-        "settings": settings_of_weights(config),
     }
-    summary = made_from | {
-        "steps": progress.step,
-        "sequences": sequences,
-        "final": progress.curve[-1] if progress.curve else {},
-        "weights_moved": weights_moved(model, build_model(config, session.device)),
-    }
-    cost = {
-        "seconds": round(progress.seconds, 2),
-        "sequences_per_second": round(sequences / max(progress.seconds, 1e-9), 1),
-        "device": str(session.device),
-        "threads": config.threads,
-        "machine": provenance.provenance().machine,
-    }
+    summary = files.Summary(
+        identity=name,
+        **made_from,
+        weights_checksum=checksum(model.state_dict()),
+        steps=progress.step,
+        sequences=progress.step * session.config.batch_size,
+        final=progress.curve[-1] if progress.curve else {},
+        weights_moved=weights_moved(model, build_model(session.config, session.device)),
+    )
     with atomic_folder(folder) as beside:
-        revision = provenance.git_revision()
-        save_weights(beside / WEIGHTS_FILE, model, made_from | {"git_revision": revision})
+        save_weights(beside / WEIGHTS_FILE, model, made_from)
         write_text(beside / CURVES_FILE, _as_csv(progress.curve))
-        write_json(beside / SUMMARY_FILE, summary)
-        write_json(beside / COST_FILE, cost)
+        write_json(beside / SUMMARY_FILE, summary.model_dump())
+        write_json(beside / RUN_FILE, _run_record(session, progress).model_dump())
+        files.seal(beside)
 
 
-def weights_moved(model: nn.Module, initial: nn.Module) -> dict[str, float]:
-    """Return |w - w0| / |w0| of each part of the model: how far training has moved it.
-
-    model, initial: the same architecture. Parts are the model's direct children.
-    """
-    moved = {}
-    for (part, now), (_, then) in zip(
-        model.named_children(), initial.named_children(), strict=True
-    ):
-        pairs = list(zip(now.parameters(), then.parameters(), strict=True))
-        if pairs:
-            distance = sum((a - b).square().sum().item() for a, b in pairs) ** 0.5
-            size = sum(b.square().sum().item() for _, b in pairs) ** 0.5
-            moved[part] = float(f"{distance / max(size, 1e-12):.6g}")
-    return moved
+def _run_record(session: Session, progress: Progress) -> files.RunRecord:
+    """Return what differs from one run of this training to the next."""
+    sequences, here = progress.step * session.config.batch_size, provenance.provenance()
+    ended = datetime.datetime.now(datetime.UTC)
+    return files.RunRecord(
+        started=(ended - datetime.timedelta(seconds=progress.seconds)).isoformat("T", "seconds"),
+        seconds=round(progress.seconds, 2),
+        sequences_per_second=round(sequences / max(progress.seconds, 1e-9), 1),
+        device=str(session.device),
+        threads=session.config.threads,
+        machine=here.machine,
+        packages=here.packages,
+        git_revision=here.git_revision,
+    )
 
 
 def _as_csv(curve: list[dict[str, float]]) -> str:

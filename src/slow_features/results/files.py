@@ -1,0 +1,211 @@
+"""The files of a result: their names, and the one place that reads them.
+
+A result has three parts. `train/`: the loss curve and a summary; the weights stay where they were
+made. `probe/`: errors, decoded paths, how the states move. `run.json`: what differs from one run to
+the next, as seconds, machine and git revision, and so never counts for anything that is hashed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from slow_features import paths
+from slow_features.errors import InputError
+from slow_features.files import sha256_file, write_json
+from slow_features.probe.result import Paths, ProbeResult, read_paths, read_result
+
+TRAIN, PROBE = "train", "probe"  # the two steps, and their folders
+WEIGHTS_FILE = "model.safetensors"
+CURVES_FILE = "curves.csv"
+SUMMARY_FILE = "train.json"
+RUN_FILE = "run.json"
+RESULT_FILE = "result.json"
+METRICS_FILE = "metrics.json"
+PATHS_FILE = "paths.json"
+STEPS_FILE = "rmse_by_step.csv"
+DYNAMICS_FILE = "dynamics.json"
+ADAM_FILE = "result_adam.json"
+NOT_RECORDED = (WEIGHTS_FILE, RUN_FILE)  # of train/; the run has a place of its own
+_SEAL = "sha256.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the three parts of a result lie."""
+
+    train: Path
+    probe: Path
+    run: Path
+
+    @classmethod
+    def recorded(cls, name: PurePath) -> Place:
+        """Return the place in git of a result: scale/model/family/cell, or "experiment"."""
+        results = paths.RESULTS
+        run = results / "runs" / name
+        return cls(
+            results / TRAIN / name, results / PROBE / name, run.with_name(f"{run.name}.json")
+        )
+
+    @classmethod
+    def below(cls, folder: Path) -> Place:
+        """Return the places in a folder that holds one result alone, with its weights."""
+        return cls(folder / TRAIN, folder / PROBE, folder / TRAIN / RUN_FILE)
+
+    @property
+    def weights(self) -> Path:
+        """The file of weights, where the place has it."""
+        return self.train / WEIGHTS_FILE
+
+
+class Summary(BaseModel):
+    """Content of train.json: what was trained, on what, and where it ended."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    identity: str
+    settings: dict[str, Any]
+    data_checksum: str
+    noise_source: str
+    weights_checksum: str
+    steps: int
+    sequences: int
+    final: dict[str, float]
+    weights_moved: dict[str, float]
+
+
+class RunRecord(BaseModel):
+    """Content of run.json: what differs from one run of the same training to the next.
+
+    git_revision: of the code that trained, None if unknown. taken_over: revisions whose code was
+    shown to compute the same, and whose result this has become since.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    started: str
+    seconds: float
+    sequences_per_second: float
+    device: str
+    threads: int
+    machine: dict[str, Any]
+    packages: dict[str, str | None]
+    git_revision: str | None
+    taken_over: list[str] = []
+
+    @property
+    def revision(self) -> str:
+        """The revision in words, as pages show it."""
+        return self.git_revision or "unknown: trained outside git"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What one training and its evaluation left behind.
+
+    curve: one row of loss terms per window of steps, empty if nothing is trained. adam: the result
+    with the published probe. dynamics: see probe.dynamics.
+    """
+
+    result: ProbeResult
+    paths: Paths
+    summary: Summary
+    curve: list[dict[str, float]]
+    run: RunRecord
+    adam: ProbeResult | None = None
+    dynamics: dict[str, float] | None = None
+
+
+def read_outputs(place: Place) -> Outputs:
+    """Read a result.
+
+    Raises InputError for a file that is missing or damaged, and for an evaluation of other weights
+    than the training's.
+    """
+    adam, dynamics = place.probe / ADAM_FILE, place.probe / DYNAMICS_FILE
+    summary, result = read_summary(place.train), read_result(place.probe / RESULT_FILE)
+    if result.weights_checksum != summary.weights_checksum:
+        raise InputError(
+            f"{place.probe / RESULT_FILE}: evaluates other weights than those of {place.train}; "
+            "run the probe stage again"
+        )
+    return Outputs(
+        result=result,
+        paths=read_paths(place.probe / PATHS_FILE),
+        summary=summary,
+        curve=read_curve(place.train / CURVES_FILE),
+        run=_read(place.run, RunRecord),
+        adam=read_result(adam) if adam.exists() else None,
+        dynamics=_read_numbers(dynamics) if dynamics.exists() else None,
+    )
+
+
+def read_summary(train: Path) -> Summary:
+    """Read train.json of a folder. Raises InputError when it is missing or damaged."""
+    return _read(train / SUMMARY_FILE, Summary)
+
+
+def read_curve(file: Path) -> list[dict[str, float]]:
+    """Read a CSV of numbers with a header; empty cells are left out.
+
+    Raises InputError when it is missing or something else.
+    """
+    try:
+        with file.open(newline="") as stream:
+            return [
+                {name: float(cell) for name, cell in row.items() if cell}
+                for row in csv.DictReader(stream, strict=True)
+            ]
+    except OSError as error:
+        raise _unreadable(file, error.strerror or "cannot be read") from None
+    except (ValueError, TypeError, csv.Error) as error:
+        raise _unreadable(file, f"not a table of numbers ({error})") from None
+
+
+def seal(folder: Path) -> None:
+    """Write the SHA-256 of every file of a folder into it: what `damage` compares with."""
+    write_json(folder / _SEAL, _checksums(folder))
+
+
+def damage(folder: Path) -> str | None:
+    """Return the name of a file that is not as it was sealed, missing or new; None if all are."""
+    try:
+        sealed = json.loads((folder / _SEAL).read_bytes())
+    except (OSError, ValueError):
+        return _SEAL
+    found = _checksums(folder)
+    if not isinstance(sealed, dict):
+        return _SEAL
+    return next((n for n in sorted(sealed | found) if sealed.get(n) != found.get(n)), None)
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    return {f.name: sha256_file(f) for f in sorted(folder.iterdir()) if f.name != _SEAL}
+
+
+def _read(file: Path, content: type[BaseModel]) -> Any:
+    try:
+        return content.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise _unreadable(file, error.strerror or "cannot be read") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "content"
+        raise _unreadable(file, f"not as it was written ({where}: {first['msg']})") from None
+
+
+def _read_numbers(file: Path) -> dict[str, float]:
+    try:
+        content = json.loads(file.read_bytes())
+        return {str(name): float(value) for name, value in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise _unreadable(file, f"not a table of numbers ({type(error).__name__})") from None
+
+
+def _unreadable(file: Path, reason: str) -> InputError:
+    return InputError(f"{file}: {reason}; run the stage that writes it, or git restore {file}")

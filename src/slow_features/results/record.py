@@ -1,0 +1,62 @@
+"""The record of a result in git: its small files, without weights, kept while they are current.
+
+A stage of DVC leaves nothing else. A record whose identities are those of the settings and of the
+code counts as done, so a fresh clone, which has the records and an empty store, runs nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path, PurePath
+
+from slow_features.errors import InputError
+from slow_features.files import atomic_folder, write_bytes
+from slow_features.probe.result import read_result
+from slow_features.results import files
+from slow_features.results.files import PROBE, TRAIN, Place
+from slow_features.results.store import StoredCell
+
+
+def is_recorded(name: PurePath, cell: StoredCell, step: str = PROBE) -> bool:
+    """Return whether what is in git is this cell's: its training, with step "probe" all of it."""
+    place = Place.recorded(name)
+    try:
+        trained = files.read_summary(place.train).identity == cell.identity
+        if step == TRAIN or not trained:
+            return trained
+        return read_result(place.probe / files.RESULT_FILE).identity == cell.evaluation
+    except InputError:
+        return False
+
+
+def record(name: PurePath, source: Place, step: str) -> None:
+    """Keep a training or an evaluation that lies in `source` as the result of this name."""
+    target = Place.recorded(name)
+    if step == TRAIN:
+        _copy(source.train, target.train)
+        write_bytes(target.run, source.run.read_bytes())
+    else:
+        _copy(source.probe, target.probe)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Replace a folder by the small files of another."""
+    with atomic_folder(target) as beside:
+        for file in sorted(source.iterdir()):
+            if file.name not in files.NOT_RECORDED:
+                shutil.copyfile(file, beside / file.name)
+
+
+def hand_out(source: Place, folder: Path) -> None:
+    """Copy a finished training with its weights to a folder of the user's, replacing it whole."""
+    with atomic_folder(Place.below(folder).train) as beside:
+        shutil.copytree(source.train, beside, dirs_exist_ok=True)
+
+
+def remove_others(folder: Path, kept: set[Path]) -> None:
+    """Remove what lies below a folder but for some files and folders: cells that are no more."""
+    for file in sorted(folder.rglob("*"), reverse=True):
+        if file.is_file() and not {file, file.parent} & kept:
+            file.unlink()
+        elif file.is_dir() and not any(file.iterdir()):
+            file.rmdir()

@@ -1,0 +1,18 @@
+"""Write the fingerprints of the code behind each result: what DVC's other stages depend on."""
+
+from slow_features.errors import exit_with_message
+
+
+def main() -> None:
+    """Write results/code/."""
+    from slow_features.config import cli
+
+    cli.Parser(description=__doc__).parse_args()
+
+    from slow_features.identity import write_fingerprints
+
+    write_fingerprints()
+
+
+if __name__ == "__main__":
+    exit_with_message(main)
