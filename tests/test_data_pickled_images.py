@@ -198,6 +198,7 @@ def test_a_file_that_is_cut_is_refused(write):
             read_images(content[:end])
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # texts with escapes, then refused
 @settings(max_examples=300, deadline=None)
 @given(
     places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4),
