@@ -587,6 +587,13 @@ def data_cases() -> list[Case]:
                 spoil=lambda folder, content=content: fill_cifar(folder, files, content),
             )
         )  # fmt: skip
+    cases.append(
+        Case(
+            "CIFAR-10: another pickle", structured,
+            ("dataset_structured_noise_path", "cifar", "data_batch_1 ", "MD5", "null"), "generate",
+            spoil=lambda folder: fill_cifar(folder, ("data_batch_1",), pickle.dumps([1])),
+        )
+    )  # fmt: skip
     cases.append(Case("CIFAR-10: no folder", structured, ("data_batch_1.bin",), "generate"))
     cases.append(
         Case("CIFAR-10: a file", structured, ("data_batch_1.bin",), "generate",

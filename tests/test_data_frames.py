@@ -1,7 +1,5 @@
 """Frames are dot + alpha_fixed * F * m + alpha_changing * C * m, normalised, as specified."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -35,14 +33,15 @@ def locations_of(dots, begin=0, end=3, n_steps=4):
     return roll_out(*drawn, *bounds(SIGMA))
 
 
-def maker(noise, channels, statistics=None):
-    statistics = statistics or PixelStatistics.identity(channels)
-    return FrameMaker(KEY, noise, SIGMA, statistics, bank=BANK if noise.structured else None)
+def maker(noise, dots, channels=None, statistics=None):
+    statistics = statistics or PixelStatistics.identity(dots)
+    bank = BANK if noise.structured else None
+    return FrameMaker(KEY, noise, SIGMA, statistics, channels or dots, bank=bank)
 
 
-def slow_noise(noise, sequence, slot, channel):
-    """F or C of one frame [28, 28], from its key, in Python integers."""
-    key = slow_data.frame_key(int(KEY), sequence, slot, channel)
+def slow_noise(noise, sequence, slot, dot):
+    """F or C of one dot's frame [28, 28], from its key, in Python integers."""
+    key = slow_data.frame_key(int(KEY), sequence, slot, dot)
     if noise.structured:
         return BANK[((key >> 32) * len(BANK)) >> 32] / 255
     return slow_data.uniform_frame(key)
@@ -52,25 +51,35 @@ def slow_noise(noise, sequence, slot, channel):
 @pytest.mark.parametrize("noise", [*SETTINGS, IMAGES], ids=lambda noise: noise.key)
 def test_frames_equal_the_formula_pixel_by_pixel(noise, dots, channels):
     first, locations = 5, locations_of(dots, 5, 7, n_steps=3)
-    statistics = PixelStatistics(mean=(0.05, 0.01, 0.02)[:channels], std=(0.1, 0.2, 0.3)[:channels])
-    frames = maker(noise, channels, statistics).frames(locations, first)
+    statistics = PixelStatistics(mean=(0.05, 0.01, 0.02)[:dots], std=(0.1, 0.2, 0.3)[:dots])
+    frames = maker(noise, dots, channels, statistics).frames(locations, first)
     assert frames.shape == (2, 3, channels, 28, 28) and frames.dtype == torch.float32
     places = list(np.ndindex(2, 3))
-    clean = {place: slow_data.clean_frame(locations[place], SIGMA, channels) for place in places}
-    m = max(slow_data.clean_frame(locations[place], SIGMA, dots).max() for place in places)
-    for (i, t), channel in itertools.product(places, range(channels)):
-        fixed = slow_noise(noise, first + i, 0, channel)
-        changing = slow_noise(noise, first + i, t + 1, channel)
-        noisy = slow_data.noisy_frame(clean[i, t][channel], fixed, changing, t, noise, m)
-        expected = (noisy - statistics.mean[channel]) / statistics.std[channel]
-        np.testing.assert_allclose(frames[i, t, channel], expected, rtol=0, atol=3e-6)
+    clean = {place: slow_data.clean_frame(locations[place], SIGMA, dots) for place in places}
+    m = max(clean[place].max() for place in places)
+    for i, t in places:
+        layers = []
+        for dot in range(dots):
+            fixed = slow_noise(noise, first + i, 0, dot)
+            changing = slow_noise(noise, first + i, t + 1, dot)
+            layers.append(slow_data.noisy_frame(clean[i, t][dot], fixed, changing, t, noise, m))
+        expected = slow_data.whole_frame(layers, statistics, channels)
+        np.testing.assert_allclose(frames[i, t], expected, rtol=0, atol=3e-6 * dots)
+
+
+@pytest.mark.parametrize("noise", [*SETTINGS, IMAGES], ids=lambda noise: noise.key)
+def test_one_channel_is_the_sum_of_three(noise):
+    locations, statistics = locations_of(3), PixelStatistics((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
+    summed = maker(noise, 3, 1, statistics).frames(locations, 0)
+    apart = maker(noise, 3, 3, statistics).frames(locations, 0)
+    assert torch.equal(summed, apart.sum(2, keepdim=True))
 
 
 @pytest.mark.parametrize("noise", [*SETTINGS, IMAGES], ids=lambda noise: noise.key)
 @pytest.mark.parametrize(("dots", "channels"), LAYOUTS)
 def test_the_first_frames_alone_are_those_of_the_batch_to_the_bit(noise, dots, channels):
     locations = locations_of(dots, n_steps=17)
-    frames = maker(noise, channels)
+    frames = maker(noise, dots, channels)
     whole = frames.frames(locations, 0)
     for count in (1, 2, 5):
         assert torch.equal(frames.frames(locations, 0, count), whole[:, :count])
@@ -84,11 +93,11 @@ def test_frames_are_the_same_however_many_are_finished_together(noise, monkeypat
     assert torch.equal(maker(noise, 3).frames(locations, 0), whole)
 
 
-def background(noise, channels=1):
+def background(noise, dots=1):
     """Noise alone, divided by m: frames minus clean frames, of three sequences."""
-    locations = locations_of(channels)
-    noisy = maker(noise, channels).frames(locations, 0)
-    clean = maker(NoiseSetting(), channels).frames(locations, 0)
+    locations = locations_of(dots)
+    noisy = maker(noise, dots).frames(locations, 0)
+    clean = maker(NoiseSetting(), dots).frames(locations, 0)
     return (noisy - clean) / peak(locations, SIGMA)
 
 
@@ -106,7 +115,7 @@ def test_moving_noise_goes_to_the_right_and_comes_back_on_the_left():
 
 
 def test_each_channel_has_noise_of_its_own():
-    noise = background(NoiseSetting(fixed=1.0), channels=3)[:, 0]
+    noise = background(NoiseSetting(fixed=1.0), dots=3)[:, 0]
     flat = noise.transpose(0, 1).reshape(3, -1)
     assert torch.corrcoef(flat).triu(1).abs().max() < 4 / flat.shape[1] ** 0.5
 
@@ -140,5 +149,5 @@ def test_straightforward_baseline_is_the_same_computation():
     plain = slow_data.straightforward_batch(
         torch.from_numpy(locations), SIGMA, 0, 0, mean, std, torch.Generator()
     )
-    ours = maker(NoiseSetting(), 3, PixelStatistics(mean, std)).frames(locations, 0)
+    ours = maker(NoiseSetting(), 3, 3, PixelStatistics(mean, std)).frames(locations, 0)
     torch.testing.assert_close(ours, plain, rtol=0, atol=1e-6)

@@ -12,7 +12,7 @@ from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import DatasetSpec, open_dataset, write_dataset
 from slow_features.data.trajectories import roll_out, sample
 from slow_features.errors import InputError
-from tests.test_data_images import write_cifar
+from tests.cifar_files import write_cifar
 
 SPEC = DatasetSpec("Single", 1.3, 6, 9, 1, {"train": 1300, "probe": 80, "evaluation": 70})
 NOISES = [NoiseSetting(changing=1.5), NoiseSetting(fixed=1.25)]
@@ -167,13 +167,12 @@ def test_a_folder_of_other_things_is_not_replaced(tmp_path):
 
 
 def test_images_are_stored_with_the_trajectories(tmp_path, monkeypatch):
-    (tmp_path / "cifar").mkdir()
     write_cifar(tmp_path / "cifar", monkeypatch)
     noise = NoiseSetting(fixed=1.0, structured=True, source="cifar10")
     write_dataset(SPEC, [noise], tmp_path / "set", image_source=str(tmp_path / "cifar"))
     shutil.rmtree(tmp_path / "cifar")  # no longer needed
     dataset = open_dataset(tmp_path / "set")
-    assert dataset.image_source == "cifar10"
+    assert dataset.manifest.image_source == "cifar10"
     assert "SHA-1" in dataset.manifest.image_origin
     assert dataset.frame_maker("probe", noise, "cpu", normalize=True).channels == 1
 

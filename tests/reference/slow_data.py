@@ -58,6 +58,17 @@ def noisy_frame(clean, fixed, changing, number, setting, m) -> np.ndarray:
     return frame
 
 
+def whole_frame(layers: list, statistics, channels: int) -> np.ndarray:
+    """Return a normalised frame [channels, 28, 28] from each dot's noisy frame [28, 28].
+
+    Each dot's frame is normalised by itself; with one channel they are then summed.
+    """
+    frame = np.zeros((channels, SIZE, SIZE))
+    for dot, layer in enumerate(layers):
+        frame[dot % channels] += (layer - statistics.mean[dot]) / statistics.std[dot]
+    return frame
+
+
 def splitmix64(value: int) -> int:
     """Mix 64 bits; SplitMix64's output function."""
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK_64

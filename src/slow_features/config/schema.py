@@ -31,7 +31,8 @@ class ExperimentBase(Section):
     dataset_structured_noise: bool = setting(False, "noise is natural images, not uniform pixels")
     dataset_structured_noise_path: str | None = setting(
         None,
-        "folder of CIFAR-10, binary version; null: photographs shipped with scikit-image",
+        "folder with CIFAR-10, binary or python version, read when structured noise is drawn; "
+        "null: photographs shipped with scikit-image",
         min_length=1,
     )
     dataset_static_noise_speed: number(ge=0, le=28) = setting(
@@ -84,6 +85,11 @@ class ExperimentBase(Section):
     def dots(self) -> int:
         """Number of dots in a frame."""
         return 1 if self.dataset_type == "Single" else 3
+
+    @property
+    def trains_on_probe_images(self) -> bool:
+        """Whether structured noise in the training is made of the images that the probe sees."""
+        return MODELS[self.model_type].trains_on_probe_images
 
     @property
     def batch_size(self) -> int:

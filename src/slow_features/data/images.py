@@ -12,7 +12,7 @@ import numpy as np
 from slow_features.data import cifar, photographs
 from slow_features.data.counters import Split
 from slow_features.data.geometry import IMAGE_SIZE
-from slow_features.data.noise import NoiseSource
+from slow_features.data.noise import NoiseSetting, NoiseSource
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,20 @@ class ImageBanks:
     evaluation: np.ndarray
 
 
-def bank_of(split: Split) -> Literal["train", "evaluation"]:
+def bank_of(split: Split, noise: NoiseSetting) -> Literal["train", "evaluation"]:
     """Return the bank that a split draws from.
 
     As published, the probe is trained and evaluated on validation images: the probe split draws
-    from the evaluation bank too.
+    from the evaluation bank too, and so does the training of a model that is trained through its
+    probe.
     """
-    return "train" if split == "train" else "evaluation"
+    return "train" if split == "train" and not noise.trains_on_probe_images else "evaluation"
 
 
 def load_images(cifar_folder: str | None) -> ImageBanks:
     """Load the images that `dataset_structured_noise_path` asks for.
 
-    cifar_folder: a folder of CIFAR-10, binary version; None for the embedded photographs.
+    cifar_folder: with CIFAR-10, binary or python version; None for the embedded photographs.
     Raises InputError when the folder does not hold intact files of CIFAR-10.
     """
     if cifar_folder is None:
@@ -51,12 +52,8 @@ def load_images(cifar_folder: str | None) -> ImageBanks:
             _cropped(photographs.patches(photographs.TRAIN)),
             _cropped(photographs.patches(photographs.EVALUATION)),
         )
-    return ImageBanks(
-        "cifar10",
-        cifar.ORIGIN,
-        _cropped(cifar.read_grey(cifar_folder, cifar.TRAIN_FILES)),
-        _cropped(cifar.read_grey(cifar_folder, cifar.TEST_FILES)),
-    )
+    version, train, test = cifar.read_grey(cifar_folder)
+    return ImageBanks("cifar10", version.origin, _cropped(train), _cropped(test))
 
 
 @cache

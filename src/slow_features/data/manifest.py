@@ -16,7 +16,7 @@ from slow_features.data.noise import NoiseSetting, NoiseSource
 from slow_features.errors import InputError
 from slow_features.files import sha256_file
 
-FORMAT = 1  # to be raised when the same files would give other frames, or their layout changes
+FORMAT = 2  # to be raised when the same files would give other frames, or their layout changes
 MANIFEST = "manifest.json"
 REMEDY = "write the data set again: python stages/generate.py --folder FOLDER, or dvc repro"
 
@@ -63,7 +63,7 @@ class FileRecord(BaseModel):
 class Manifest(BaseModel):
     """Content of manifest.json.
 
-    noises: the settings whose pixel statistics were measured. image_source, image_origin: where
+    noises: the settings that it serves. channels: of a frame. image_source, image_origin: where
     the images of structured noise come from, and how they were checked; None without any.
     """
 

@@ -19,6 +19,7 @@ class NoiseSetting:
     structured: noise is natural images; else uniform pixels.
     speed: fixed noise moves along the width, int(i * speed) px to the right at frame i.
     source: what the noise is made of; "uniform" unless structured.
+    trains_on_probe_images: the train split draws from the images of the probe, not its own.
     """
 
     changing: float = 0.0
@@ -26,11 +27,14 @@ class NoiseSetting:
     structured: bool = False
     speed: float = 0.0
     source: NoiseSource = "uniform"
+    trains_on_probe_images: bool = False
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict themselves: two names for one kind of noise."""
         if self.structured != (self.source != "uniform"):
             raise ValueError(f"structured = {self.structured} does not fit source {self.source}")
+        if self.trains_on_probe_images and not self.structured:
+            raise ValueError("only structured noise is made of images")
         if self.structured and not (self.changing or self.fixed):
             raise ValueError("no noise at all cannot be structured")
         if self.speed and not self.fixed:
@@ -48,6 +52,7 @@ class NoiseSetting:
             structured=structured,
             speed=config.dataset_static_noise_speed if fixed else 0.0,
             source=images if structured else "uniform",
+            trains_on_probe_images=structured and config.trains_on_probe_images,
         )
 
     @property
@@ -65,7 +70,11 @@ class NoiseSetting:
 
     @property
     def key(self) -> str:
-        """Name of exactly this setting, as the statistics of a stored data set list it."""
+        """Name of this setting, as the statistics of a stored data set list it.
+
+        Statistics are those of the train images for every model, so which images a training sees
+        is no part of it.
+        """
         parts = [self.family]
         parts += [f"{float(alpha)}" for alpha in (self.changing, self.fixed) if alpha]
         parts += [f"speed{float(self.speed)}"] if self.speed else []

@@ -11,22 +11,10 @@ from torch import Tensor
 from slow_features.data.geometry import IMAGE_SIZE, LAST_PIXEL, amplitude
 
 
-def render(locations: Tensor, dot_std: float, channels: int) -> Tensor:
-    """Draw clean frames.
-
-    locations: [B, T, dots, 2] in px. channels: one per dot, or 1 for the sum of all dots.
-    Returns float32 [B, T, channels, 28, 28] on the device of the locations.
-    """
-    size = (*locations.shape[:2], channels, IMAGE_SIZE, IMAGE_SIZE)
-    frames = torch.zeros(size, dtype=torch.float32, device=locations.device)
-    add_dots(frames, locations, dot_std, torch.ones(channels, device=locations.device))
-    return frames
-
-
 def add_dots(frames: Tensor, locations: Tensor, dot_std: float, scale: Tensor) -> None:
-    """Add the dots, times a scale per channel, to frames in place.
+    """Add each dot, times a scale of its own, to its frames in place.
 
-    frames: [B, T, C, 28, 28]. locations: [B, T, dots, 2] in px, dots = C or C = 1. scale: [C].
+    frames: [B, T, dots, 28, 28]. locations: [B, T, dots, 2] in px. scale: [dots].
 
     Speed: exp(-(dx^2 + dy^2) / 2s^2) = exp(-dx^2 / 2s^2) * exp(-dy^2 / 2s^2), so a dot is the
     outer product of two Gaussians of 28 values each. It equals the density of all 784 pixels up
@@ -40,20 +28,15 @@ def add_dots(frames: Tensor, locations: Tensor, dot_std: float, scale: Tensor) -
     profiles = exponents.clamp_(min=-40).exp_()  # [B, T, dots, 2, 28]
     columns, rows = profiles.unbind(-2)
     heights = (scale * amplitude(dot_std))[:, None]
-    for dot in range(0, locations.shape[2], len(scale)):  # one turn, or one per summed dot
-        channel_dots = slice(dot, dot + len(scale))
-        height = rows[:, :, channel_dots] * heights
-        frames.addcmul_(height.unsqueeze(-1), columns[:, :, channel_dots].unsqueeze(-2))
+    frames.addcmul_((rows * heights).unsqueeze(-1), columns.unsqueeze(-2))
 
 
 def peak(locations: np.ndarray, dot_std: float) -> float:
     """Return the largest pixel of a batch of clean dots, the m that noise is scaled by.
 
     locations: [B, T, dots, 2] in px, a whole batch with all its frames: the noise of frame 0
-    depends on m, so it is the same when only frame 0 is drawn. Where dots are summed in one
-    channel, m is still the largest pixel of a single dot: the largest sum depends on whether two
-    dots happen to meet somewhere in the batch, and would make the noise level a matter of chance
-    and of the batch size.
+    depends on m, so it is the same when only frame 0 is drawn. Dots are drawn one by one and
+    share m, so it is the largest pixel of a single dot.
 
     Speed: a dot's largest pixel is the one nearest to its centre, so the largest of all belongs
     to the dot closest to the centre of a pixel, and nothing is rendered. It is computed where

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PixelStatistics:
-    """Mean and standard deviation of the pixels of each channel."""
+    """Mean and standard deviation of the pixels of each dot's frames."""
 
     mean: tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
     std: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
 
     @classmethod
-    def identity(cls, channels: int) -> PixelStatistics:
+    def identity(cls, dots: int) -> PixelStatistics:
         """Return the statistics that change nothing: mean 0, standard deviation 1."""
-        return cls(mean=(0.0,) * channels, std=(1.0,) * channels)
+        return cls(mean=(0.0,) * dots, std=(1.0,) * dots)
 
 
 def measure(batches: Iterable[Tensor]) -> PixelStatistics:

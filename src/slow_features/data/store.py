@@ -51,8 +51,8 @@ def write_dataset(
 ) -> None:
     """Write a data set that serves the given noise settings, all at once, replacing an old one.
 
-    channels: of a frame, one per dot or 1; the statistics depend on it. image_source: for
-    structured noise, a folder of CIFAR-10; None for the embedded photographs.
+    channels: of a frame, one per dot or 1. image_source: for structured noise, a folder with
+    CIFAR-10; None for the embedded photographs.
     Raises InputError for a folder that is no data set or images that are not as they should be,
     MachineError when the disk is full. Sequences are written block by block, so a million of
     them needs no more memory than a thousand.
@@ -68,8 +68,9 @@ def write_dataset(
         if banks is not None:
             np.save(fresh / "images.train.npy", banks.train)
             np.save(fresh / "images.evaluation.npy", banks.evaluation)
+        measured = {noise.key: noise for noise in noises}
         statistics = {
-            noise.key: asdict(_statistics(spec, noise, channels, banks)) for noise in noises
+            key: asdict(_statistics(spec, noise, banks)) for key, noise in measured.items()
         }
         (fresh / STATISTICS).write_text(json.dumps(statistics, indent=2) + "\n", encoding="utf-8")
         Manifest(
@@ -98,20 +99,20 @@ def open_dataset(folder: str | Path, verify: bool = True) -> StoredDataset:
 class StoredDataset:
     """A data set on disk, its arrays mapped into memory.
 
-    spec: what was drawn. channels: of a frame. image_source: "photographs", "cifar10" or None.
-    checksum: SHA-256 over the manifest, the identity of the data set.
+    spec: what was drawn. channels: of a frame. checksum: SHA-256 over the manifest, the identity
+    of the data set.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder, self.manifest = folder, manifest
         self.spec, self.channels = manifest.spec, manifest.channels
-        self.image_source, self.checksum = manifest.image_source, manifest.checksum
+        self.checksum = manifest.checksum
         self._starts, self._actions = {}, {}
         for split in SPLITS:
             start_shape, actions_shape = _shapes(self.spec, split)
             self._starts[split] = map_array(folder / f"{split}.start.npy", start_shape)
             self._actions[split] = map_array(folder / f"{split}.actions.npy", actions_shape)
-        self._statistics = _read_statistics(folder / STATISTICS, self.channels)
+        self._statistics = _read_statistics(folder / STATISTICS, self.spec.dots)
 
     def sequences(self, split: Split, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         """Return sequences begin..end - 1 of a split, in px.
@@ -140,6 +141,7 @@ class StoredDataset:
         record["statistics"] = asdict(self.statistics(noise))
         if noise.structured:
             files = self.manifest.files.items()
+            record["trains_on_probe_images"] = noise.trains_on_probe_images
             record["images"] = {name: f.sha256 for name, f in files if name.startswith("images.")}
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
@@ -163,13 +165,13 @@ class StoredDataset:
 
         statistics = self.statistics(noise)
         if not normalize:
-            statistics = PixelStatistics.identity(self.channels)
+            statistics = PixelStatistics.identity(self.spec.dots)
         bank = None
         if noise.structured:
-            path = self.folder / f"images.{bank_of(split)}.npy"
+            path = self.folder / f"images.{bank_of(split, noise)}.npy"
             bank = np.array(map_array(path, (None, IMAGE_SIZE, IMAGE_SIZE), np.uint8))
         key = split_key(split, self.spec.seed)
-        return FrameMaker(key, noise, self.spec.dot_std, statistics, device, bank)
+        return FrameMaker(key, noise, self.spec.dot_std, statistics, self.channels, device, bank)
 
 
 def _shapes(spec: DatasetSpec, split: Split) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -178,12 +180,12 @@ def _shapes(spec: DatasetSpec, split: Split) -> tuple[tuple[int, ...], tuple[int
     return (size, dots, 2), (size, spec.steps(split) - 1, dots, 2)
 
 
-def _read_statistics(path: Path, channels: int) -> dict[str, PixelStatistics]:
+def _read_statistics(path: Path, dots: int) -> dict[str, PixelStatistics]:
     """Return the pixel statistics by the key of their noise. Raises InputError if damaged."""
     try:
         found = TypeAdapter(dict[str, PixelStatistics]).validate_json(path.read_bytes())
-        if any({len(one.mean), len(one.std)} != {channels} for one in found.values()):
-            raise ValueError(f"allowed: {channels} channels")
+        if any({len(one.mean), len(one.std)} != {dots} for one in found.values()):
+            raise ValueError(f"allowed: {dots} dots")
     except (OSError, ValueError) as error:
         reason = type(error).__name__
         raise InputError(f"{path}: no pixel statistics ({reason}); {REMEDY}") from None
@@ -224,17 +226,19 @@ def _write_split(folder: Path, spec: DatasetSpec, split: Split) -> None:
 
 
 def _statistics(
-    spec: DatasetSpec, noise: NoiseSetting, channels: int, banks: ImageBanks | None
+    spec: DatasetSpec, noise: NoiseSetting, banks: ImageBanks | None
 ) -> PixelStatistics:
     """Measure the pixels of a noise setting over the first 100 batches of the train split.
 
-    A smaller split gives as many whole batches as it has.
+    Structured noise is made of the train images, whatever a training draws from: all models then
+    see the same frames when they are evaluated. A smaller split gives as many whole batches as it
+    has.
     """
     from slow_features.data.frames import FrameMaker
 
     bank = banks.train if banks and noise.structured else None
-    key, raw = split_key("train", spec.seed), PixelStatistics.identity(channels)
-    maker = FrameMaker(key, noise, spec.dot_std, raw, bank=bank)
+    key, raw = split_key("train", spec.seed), PixelStatistics.identity(spec.dots)
+    maker = FrameMaker(key, noise, spec.dot_std, raw, spec.dots, bank=bank)
     size = spec.sizes["train"]
     batch = min(_STATISTICS_BATCH, size)
     used = batch * min(_STATISTICS_BATCHES, size // batch)

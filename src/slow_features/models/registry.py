@@ -18,10 +18,13 @@ class ModelEntry:
 
     target: "package.module:Class", a WorldModel.
     section: the class of its settings, or "package.module:Class".
+    trains_on_probe_images: structured noise in its training is made of the images that the probe
+    sees, as it is trained through the probe (published behaviour).
     """
 
     target: str
     section: type[Section] | str
+    trains_on_probe_images: bool = False
 
     def model_class(self) -> type:
         """Import the model's module and return its class."""
@@ -43,7 +46,9 @@ MODELS: dict[str, ModelEntry] = {
     "RSSM": ModelEntry("slow_features.models.rssm:RSSM", sections.RSSMSection),
     "IDM": ModelEntry("slow_features.models.idm:IDM", sections.IDMSection),
     "Supervised": ModelEntry(
-        "slow_features.models.supervised:Supervised", sections.SupervisedSection
+        "slow_features.models.supervised:Supervised",
+        sections.SupervisedSection,
+        trains_on_probe_images=True,
     ),
     "Random": ModelEntry("slow_features.models.random:Random", sections.RandomSection),
 }

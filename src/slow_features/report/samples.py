@@ -52,7 +52,8 @@ def evaluation_samples(
         split_key("evaluation", config.seed),
         NoiseSetting(),
         config.dataset_dot_std,
-        PixelStatistics.identity(channels),
+        PixelStatistics.identity(config.dots),
+        channels,
     )
     return Samples(batch.states[:count].numpy(), clean.frames(locations, 0).numpy(), locations)
 
