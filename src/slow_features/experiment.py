@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from slow_features.probe.result import ProbeResult
 
 
-def describe_data(configs: Sequence[Experiment], folder: Path) -> None:
+def describe_data(configs: Sequence[Experiment], folder: Path, pictures: bool = True) -> None:
     """Make the data set of these settings, and write what it is into `folder`, replacing it.
 
     That is its manifest, with the checksum of every file, the pixel statistics, and pictures of
@@ -41,7 +41,8 @@ def describe_data(configs: Sequence[Experiment], folder: Path) -> None:
     with atomic_folder(folder) as beside:
         for name in (MANIFEST, STATISTICS):
             shutil.copyfile(dataset.folder / name, beside / name)
-        draw_samples(dataset, NoiseSetting.from_config(configs[0]), beside)
+        if pictures:
+            draw_samples(dataset, NoiseSetting.from_config(configs[0]), beside)
 
 
 def check_before_work(config: Experiment, weights: Path | None = None) -> None:

@@ -74,7 +74,7 @@ def describe_scale_data(scale: str) -> None:
     """Make the data sets of a scale and write what they are into data/{scale}/, for git."""
     for configs in _data_groups(cells_of(scale)):
         name = f"{configs[0].dataset_type}-seed{configs[0].seed}"
-        describe_data(configs, paths.DATA / scale / name)
+        describe_data(configs, paths.DATA / scale / name, pictures=False)
 
 
 def _data_groups(cells: Sequence[Cell]) -> list[list[Experiment]]:

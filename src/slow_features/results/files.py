@@ -31,8 +31,8 @@ PATHS_FILE = "paths.json"
 STEPS_FILE = "rmse_by_step.csv"
 DYNAMICS_FILE = "dynamics.json"
 ADAM_FILE = "result_adam.json"
-NOT_RECORDED = (WEIGHTS_FILE, RUN_FILE)  # of train/; the run has a place of its own
 _SEAL = "sha256.json"
+NOT_RECORDED = (WEIGHTS_FILE, RUN_FILE, _SEAL)  # git has dvc.lock; the run has a place of its own
 
 
 @dataclass(frozen=True)
