@@ -1,10 +1,11 @@
-"""The DVC pipeline for real, in a clone of its own with tiny settings."""
+"""The DVC pipeline for real, in a clone of its own with tiny settings, and in clones of that one."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,28 @@ COPIED = (
     ".dvcignore", ".gitignore", "dvc.yaml", "grids.yaml", "params.yaml",
     "reproduce_configs", "src", "stages", ".dvc/config",
 )  # fmt: skip
-EXPERIMENT = "experiment-report"
+RSSM = ("dvc", "exp", "run", "-S", "model_type=RSSM")
+REPRODUCE = (sys.executable, "stages/reproduce.py")
+UP_TO_DATE = "Data and pipelines are up to date"
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    return make_clone(tmp_path_factory.mktemp("clone") / "slow-features")
+    """A clone in which everything has run, its results committed."""
+    folder = make_clone(tmp_path_factory.mktemp("clone") / "slow-features")
+    run(folder, *REPRODUCE)
+    assert UP_TO_DATE in run(folder, "dvc", "status").stdout
+    commit(folder, "first results")
+    return folder
+
+
+@pytest.fixture
+def fresh(clone, tmp_path):
+    """What somebody else gets: git's files alone, an empty store, an empty cache."""
+    folder = tmp_path / "fresh"
+    git(tmp_path, "clone", "-q", str(clone), str(folder))
+    return folder
 
 
 def make_clone(folder):
@@ -36,8 +53,8 @@ def make_clone(folder):
             shutil.copy(source, target)
     shrink_params(folder / "params.yaml")
     shrink_grid(folder / "grids.yaml")
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
-        git(folder, *command)
+    git(folder, "init", "-q")
+    commit(folder, "start")
     return folder
 
 
@@ -62,8 +79,9 @@ def shrink_grid(file):
     grids["models"] = ["VICReg", "Random"]
     small = {"dataset_size": 64, "val_dataset_size": 64, "probing_cfg": {"sequences": 64}}
     grids["quick"]["settings"] = small
-    sizes = {"epochs": 1, "embedding_size": 16, "backbone_width_factor": 1, "batch_at_most": 16}
-    grids["quick"]["budgets"] = {"VICReg": sizes}
+    sizes = {"embedding_size": 16, "backbone_width_factor": 1}
+    training = {"epochs": 1, "batch_at_most": 16}
+    grids["quick"]["budgets"] = {"VICReg": sizes | training, "Random": sizes}
     grids["quick"]["variants"]["control"]["models"] = ["VICReg"]
     file.write_text(yaml.safe_dump(grids))
 
@@ -71,8 +89,19 @@ def shrink_grid(file):
 def git(folder, *arguments):
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
     return subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True
-    )
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def commit(folder, message):
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", message)
+
+
+def changed(folder):
+    """Return the files that git would commit."""
+    lines = git(folder, "status", "--porcelain", "-uall").splitlines()
+    return {line[3:] for line in lines}
 
 
 def environment(folder):
@@ -99,64 +128,191 @@ def metrics(folder):
     return json.loads((folder / "results/probe/experiment/metrics.json").read_text())
 
 
-@pytest.mark.timeout(900)
-def test_the_whole_pipeline(clone):
-    """`make reproduce` makes everything; DVC then has nothing to do, and its commands show it."""
-    run(clone, sys.executable, "stages/reproduce.py")
-    assert "Data and pipelines are up to date" in run(clone, "dvc", "status").stdout
-    again = run(clone, "dvc", "repro")
-    assert "Running stage" not in again.stdout
-    assert "rmse_px" in run(clone, "dvc", "metrics", "show").stdout
-    for page in ("experiment", "quick"):
-        assert (clone / "reports" / page / "index.html").stat().st_size > 10_000
-    stage_names = run(clone, "dvc", "stage", "list", "--name-only").stdout.split()
-    assert "train@quick-VICReg" in stage_names
-    git(clone, "add", "-A")
-    git(clone, "commit", "-qm", "first results")
-
-
 def trained(folder):
     """Return the settings of every training in the store of cells, by its name."""
     files = folder.glob(".cells/*/train/train.json")
     return {file.parts[-3]: json.loads(file.read_text())["settings"] for file in files}
 
 
-@pytest.mark.timeout(900)
-def test_a_changed_cell_alone_is_trained_again(clone):
-    """Its neighbours come from the store; its evaluation and the report follow."""
-    before, page = trained(clone), (clone / "reports/quick/index.html").read_text()
-    file = clone / "reproduce_configs/sweep_fixed_uniform.(1.25).vicreg.best.yaml"
+def ran(done):
+    """Return the stages that a command of DVC's has run."""
+    lines = done.stdout.splitlines()
+    return [line.split("'")[1] for line in lines if line.startswith("Running stage '")]
+
+
+def test_everything_is_there_and_recorded(clone):
+    """Small files of every cell in git, pages beside them; nothing that is large or varies."""
+    for page in ("experiment", "quick"):
+        assert (clone / "reports" / page / "index.html").stat().st_size > 10_000
+    cells = list(clone.glob("results/probe/quick/*/*/*/result.json"))
+    assert len(cells) == len(list(clone.glob("results/runs/quick/*/*/*.json"))) == 5
+    tracked = git(clone, "ls-files", "results", "data").splitlines()
+    assert not [name for name in tracked if name.endswith((".safetensors", ".npy", "run.json"))]
+    sizes = [(clone / name).stat().st_size for name in tracked if "/quick/" in name]
+    assert sum(sizes) / 5 < 100_000
+    hashed = (clone / "dvc.lock").read_text().partition("report@quick")[0]
+    assert "results/runs/experiment.json" in hashed, "the page depends on it"
+    stage_names = run(clone, "dvc", "stage", "list", "--name-only").stdout.split()
+    assert {"code", "train@quick-VICReg", "probe@quick-Random", "verify@quick"} <= {*stage_names}
+
+
+def test_a_fresh_clone_is_up_to_date(fresh):
+    """DVC has nothing to say and nothing to run, and its commands show what is in git."""
+    assert UP_TO_DATE in run(fresh, "dvc", "status").stdout
+    start = time.monotonic()
+    assert ran(run(fresh, "dvc", "repro")) == []
+    seconds = time.monotonic() - start
+    assert seconds < 15
+    assert "rmse_px" in run(fresh, "dvc", "metrics", "show").stdout
+    assert "rmse_px" in run(fresh, "dvc", "metrics", "diff", "HEAD~1").stdout
+    run(fresh, "dvc", "params", "diff")
+    assert "rmse_px" in run(fresh, "dvc", "exp", "show", "--only-changed", "--json").stdout
+    page = run(fresh, "dvc", "plots", "show").stdout.strip()
+    assert "rmse_by_step" in Path(page.removeprefix("file://")).read_text()
+    assert changed(fresh) <= {"dvc_plots/index.html"}
+    assert not trained(fresh)
+
+
+def test_what_would_run_is_answered_on_a_fresh_clone(fresh):
+    assert ran(run(fresh, "dvc", "repro", "--dry")) == []
+    dry = ran(run(fresh, *RSSM, "--dry"))
+    assert "experiment-train" in dry
+    assert not [name for name in dry if "@" in name]
+
+
+def test_a_page_is_a_function_of_what_is_in_git(fresh):
+    run(fresh, "dvc", "repro", "--force", "--single-item", "report@quick")
+    run(fresh, "dvc", "repro", "--force", "--single-item", "experiment-report")
+    assert changed(fresh) == set()
+
+
+@pytest.mark.parametrize("setting", ["model_type=RSSM", "seed=2"])
+def test_an_experiment_on_a_fresh_clone_runs_alone(setting, fresh):
+    """Literally `dvc exp run -S ...`: the experiment and its report, no cell of the grid."""
+    before = metrics(fresh)
+    done = run(fresh, "dvc", "exp", "run", "-S", setting)
+    assert ran(done) == [f"experiment-{step}" for step in ("data", "train", "probe", "report")]
+    assert len(trained(fresh)) == 1
+    assert metrics(fresh) != before
+    table = json.loads(run(fresh, "dvc", "exp", "show", "--json").stdout)
+    assert setting.partition("=")[2] in json.dumps(table)
+
+
+def test_a_probe_alone_keeps_the_training_in_git(fresh):
+    """Its weights are not there, so they are made again; the recorded training does not change."""
+    done = run(fresh, "dvc", "exp", "run", "-S", "probing_cfg.sequences=48")
+    assert "experiment-probe" in ran(done)
+    assert not [name for name in changed(fresh) if name.startswith("results/train/")]
+
+
+def test_a_wrong_value_is_refused_with_the_way_back(fresh):
+    """One line of ours; its advice works, although DVC keeps the size of params.yaml."""
+    before = (fresh / "params.yaml").read_bytes()
+    done = run(fresh, "dvc", "exp", "run", "-S", "model_type=FOO", check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "model_type = 'FOO': allowed: one of VICReg" in text
+    assert "Traceback" not in text
+    assert changed(fresh) <= {"params.yaml"}
+    advice = text.split("in params.yaml: ")[1].splitlines()[0]
+    subprocess.run(advice, shell=True, cwd=fresh, check=True)
+    assert (fresh / "params.yaml").read_bytes() == before
+    assert changed(fresh) == set()
+
+
+def test_reproduce_on_another_machine_finds_the_same(fresh):
+    """It computes all cells again, though DVC is up to date, and changes no result in git."""
+    assert run(fresh, sys.executable, "stages/verify.py", check=False).returncode == 1
+    run(fresh, *REPRODUCE)
+    assert len(trained(fresh)) == 6
+    results = {name for name in changed(fresh) if name.startswith(("results/", "data/"))}
+    assert results == {"results/verified/quick.json"}, "recomputed here: 5 of 5"
+    done = run(fresh, sys.executable, "stages/verify.py")
+    assert "5 of 5 cells agree, and so does every verdict" in done.stdout
+    assert "5 of 5 cells agree" in (fresh / "reports/quick/report.md").read_text()
+    assert UP_TO_DATE in run(fresh, "dvc", "status").stdout
+    forged = fresh / "results/probe/quick/VICReg/fixed_uniform/alpha1.25-control-seed1/result.json"
+    forged.write_text(forged.read_text().replace('"rmse_px": ', '"rmse_px": 1', 1))
+    done = run(fresh, sys.executable, "stages/verify.py", check=False)
+    assert done.returncode == 1
+    assert "no: result.json" in done.stdout
+    assert "4 of 5 cells agree" in done.stdout
+
+
+def test_one_more_level_trains_that_level_alone(fresh):
+    """What git has of the others is kept, although the store is empty and the stages run."""
+    file = fresh / "grids.yaml"
+    file.write_text(file.read_text().replace("- '1.5'", "- '1.5'\n    - '0.5'", 1))
+    grids = yaml.safe_load(file.read_text())
+    assert grids["quick"]["levels"]["changing_uniform"] == ["1.5", "0.5"]
+    run(fresh, "dvc", "repro")
+    found = trained(fresh).values()
+    assert sorted((one["model_type"], one["dataset_noise"]) for one in found) == [
+        ("Random", 0.5),
+        ("VICReg", 0.5),
+    ]
+    assert not git(fresh, "diff", "--name-only", "--", "results/train", "results/probe")
+    assert "alpha 0.5" in (fresh / "reports/quick/report.md").read_text()
+
+
+def test_a_part_of_the_grid_by_name(fresh):
+    """It is computed and reported; the rest of its scale stays as git has it."""
+    run(fresh, *REPRODUCE, "quick/*/fixed_uniform")
+    assert {one["dataset_static_noise"] for one in trained(fresh).values()} == {1.25}
+    assert len(trained(fresh)) == 3
+    done = run(fresh, *REPRODUCE, "quick/VICRag", check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: quick/VICRag: no model type 'VICRag'; nearest: VICReg\n"
+
+
+def test_a_changed_cell_alone_is_trained_again(fresh):
+    """Its neighbours' results stay; its evaluation and the report follow."""
+    page = (fresh / "reports/quick/index.html").read_text()
+    file = fresh / "reproduce_configs/sweep_fixed_uniform.(1.25).vicreg.best.yaml"
     settings = yaml.safe_load(file.read_text())
     settings["vicreg"]["base_lr"] = 0.123
     file.write_text(yaml.safe_dump(settings))
-    run(clone, sys.executable, "stages/reproduce.py")
-    (new,) = trained(clone).keys() - before.keys()
-    found = trained(clone)[new]
+    run(fresh, "dvc", "repro")
+    (found,) = trained(fresh).values()
     assert found["dataset_static_noise"] == 1.25
     assert found["vicreg"]["base_lr"] == pytest.approx(0.123 * settings["dataset_batch_size"] / 16)
-    assert list(clone.glob(f".cells/{new}/probe-*/result.json"))
-    assert (clone / "reports/quick/index.html").read_text() != page
-    assert "Data and pipelines are up to date" in run(clone, "dvc", "status").stdout
-    git(clone, "commit", "-qam", "another rate for one cell")
+    assert (fresh / "reports/quick/index.html").read_text() != page
+    results = [name for name in changed(fresh) if name.startswith("results/probe")]
+    assert results
+    assert all("alpha1.25-published" in name for name in results)
+    assert UP_TO_DATE in run(fresh, "dvc", "status").stdout
 
 
-def test_an_experiment_changes_one_setting(clone):
-    before = metrics(clone)
-    run(clone, "dvc", "exp", "run", "-q", "-S", "model_type=RSSM", EXPERIMENT)
-    assert metrics(clone) != before
-    table = json.loads(run(clone, "dvc", "exp", "show", "--json").stdout)
-    assert "RSSM" in json.dumps(table)
+def test_a_comment_runs_nothing_but_the_fingerprints(fresh):
+    """In every file of the package; a constant in one loss then runs the stages of one model."""
+    for file in (fresh / "src").rglob("*.py"):
+        file.write_text(file.read_text() + "\n# A remark.\n")
+    assert ran(run(fresh, "dvc", "repro")) == ["code"]
+    assert changed(fresh) - {name for name in changed(fresh) if name.startswith("src/")} == {
+        "dvc.lock"
+    }
+    loss = fresh / "src/slow_features/losses/vicreg.py"
+    loss.write_text(loss.read_text() + "\nANOTHER = 1\n")
+    dry = set(ran(run(fresh, "dvc", "repro", "--dry"))) | {"code"}
+    run(fresh, "dvc", "repro", "code")
+    dry = set(ran(run(fresh, "dvc", "repro", "--dry", "--allow-missing")))
+    assert {"train@quick-VICReg", "experiment-train"} <= dry
+    assert "train@quick-Random" not in dry
 
 
-def test_the_probe_alone_is_run_when_only_the_probe_changes(clone):
-    done = run(clone, "dvc", "exp", "run", "-S", "probing_cfg.lr=0.5", EXPERIMENT)
-    assert "experiment-probe" in done.stdout
-    assert "Running stage 'experiment-train'" not in done.stdout
-
-
-def test_a_bad_setting_ends_with_one_line_and_nothing_written(clone):
-    done = run(clone, "dvc", "exp", "run", "-S", "model_type=NOPE", EXPERIMENT, check=False)
-    text = done.stdout + done.stderr
-    assert done.returncode != 0
-    assert "model_type = 'NOPE': allowed: one of VICReg" in text
-    assert "Traceback" not in text
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["--queue", "--temp"])
+def test_an_experiment_elsewhere_runs_the_code_it_was_queued_with(way, fresh):
+    """A line that is added to the checkout afterwards is not what runs."""
+    run(fresh, "dvc", "exp", "run", way, "-S", "seed=3", "experiment-probe")
+    broken = fresh / "src/slow_features/training/loop.py"
+    broken.write_text(broken.read_text() + "\nraise RuntimeError('the checkout was imported')\n")
+    if way == "--queue":
+        run(fresh, "dvc", "queue", "start")
+        end = time.monotonic() + 300
+        while any(w in run(fresh, "dvc", "queue", "status").stdout for w in ("Queued", "Running")):
+            assert time.monotonic() < end
+            time.sleep(2)
+        status = run(fresh, "dvc", "queue", "status").stdout
+        run(fresh, "dvc", "queue", "stop")
+        assert "Success" in status, status

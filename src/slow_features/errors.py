@@ -53,6 +53,8 @@ def exit_with_message(main: Callable[[], None]) -> None:
             main()
     except InterruptError as error:
         _leave(f"stopped: {error}; to go on: {_this_command()}", error.exit_code)
+    except InputError as error:
+        _leave(f"error: {error}{_way_back()}", error.exit_code)
     except SlowFeaturesError as error:
         _leave(f"error: {error}", error.exit_code)
     except KeyboardInterrupt:
@@ -83,6 +85,16 @@ def _this_command() -> str:
     if "DVC_STAGE" in os.environ:
         return "the same dvc command"
     return shlex.join(["python", *sys.argv])
+
+
+def _way_back() -> str:
+    """Return how to undo what `dvc exp run -S` wrote into params.yaml before it asked us.
+
+    DVC pads a value to the length of the old one, so git may not see the change without `touch`.
+    """
+    if "DVC_EXP_BASELINE_REV" not in os.environ:
+        return ""
+    return "; DVC left it in params.yaml: touch params.yaml && git restore params.yaml"
 
 
 def _is_out_of_memory(error: Exception) -> bool:

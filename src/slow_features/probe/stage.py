@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from pathlib import Path
 
 from slow_features.config.load import with_adam
@@ -57,7 +58,20 @@ def evaluate_weights(
         beside = evaluate(model, published, data_for(published), device).result
         write_block(folder / files.ADAM_FILE, _named(beside, config, adam_probe))
     files.seal(folder)
+    _warn_of_too_few(result)
     return result
+
+
+def _warn_of_too_few(result: ProbeResult) -> None:
+    """Say on stderr that a probe had more weights than sequences to fit them on."""
+    probe = result.enc
+    if probe.solver == "closed_form" and probe.fitted_on < result.embedding_size:
+        print(
+            f"note: the probe was fitted on {probe.fitted_on} sequences, fewer than the "
+            f"{result.embedding_size} numbers of an embedding: its errors say nothing; "
+            "raise probing_cfg.sequences",
+            file=sys.stderr,
+        )
 
 
 def _named(result: ProbeResult, config: Experiment, adam_probe: bool) -> ProbeResult:

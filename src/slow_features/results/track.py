@@ -50,7 +50,9 @@ def entry_of(
     """Describe the run of a result. Raises InputError for files that are missing or damaged."""
     outputs = files.read_outputs(place)
     result, summary, run = outputs.result, outputs.summary, outputs.run
+    stored = paths.cells() / summary.identity / files.TRAIN / files.WEIGHTS_FILE
     artifacts = [place.probe / files.RESULT_FILE, place.probe / files.PATHS_FILE]
+    artifacts += [stored] if stored.is_file() else []
     return tracking.Entry(
         config=config,
         stage=stage,
