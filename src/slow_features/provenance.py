@@ -41,7 +41,7 @@ def provenance() -> Provenance:
     return Provenance(
         git_revision=git_revision(),
         packages=_package_versions(),
-        machine={"cpu": _cpu_model(), "cores": _cores(), "platform": platform.platform()},
+        machine={"cpu": _cpu_model(), "cores": cores(), "platform": platform.platform()},
         dvc_stage=os.environ.get("DVC_STAGE"),
         dvc_experiment=os.environ.get("DVC_EXP_NAME"),
         dvc_baseline=os.environ.get("DVC_EXP_BASELINE_REV"),
@@ -88,7 +88,8 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
