@@ -23,6 +23,26 @@ def clone(tmp_path_factory):
     return make_clone(tmp_path_factory.mktemp("clone") / "slow-features")
 
 
+@pytest.fixture(scope="module")
+def experiment(clone):
+    """The clone with the experiment computed, by whichever test comes first, and committed."""
+    run(clone, "dvc", "repro", "-q", EXPERIMENT)
+    return commit(clone)
+
+
+@pytest.fixture(scope="module")
+def reproduced(clone):
+    """The clone with everything computed and committed."""
+    run(clone, sys.executable, "stages/reproduce.py")
+    return commit(clone)
+
+
+def commit(folder):
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "results")
+    return folder
+
+
 def make_clone(folder):
     """Make a git repository with this checkout's files, tiny sizes and nothing computed."""
     for name in COPIED:
@@ -101,9 +121,9 @@ def metrics(folder):
 
 
 @pytest.mark.timeout(900)
-def test_the_whole_pipeline(clone):
+def test_the_whole_pipeline(reproduced):
     """`make reproduce` makes everything; DVC then has nothing to do, and its commands show it."""
-    run(clone, sys.executable, "stages/reproduce.py")
+    clone = reproduced
     assert "Data and pipelines are up to date" in run(clone, "dvc", "status").stdout
     again = run(clone, "dvc", "repro")
     assert "Running stage" not in again.stdout
@@ -112,8 +132,6 @@ def test_the_whole_pipeline(clone):
         assert (clone / "reports" / page / "index.html").stat().st_size > 10_000
     stage_names = run(clone, "dvc", "stage", "list", "--name-only").stdout.split()
     assert "train@quick-fixed_uniform-VICReg" in stage_names
-    git(clone, "add", "-A")
-    git(clone, "commit", "-qm", "first results")
 
 
 def trained(folder):
@@ -123,8 +141,9 @@ def trained(folder):
 
 
 @pytest.mark.timeout(900)
-def test_a_changed_cell_alone_is_trained_again(clone):
+def test_a_changed_cell_alone_is_trained_again(reproduced):
     """Its neighbours come from the store; its evaluation and the report follow."""
+    clone = reproduced
     before, page = trained(clone), (clone / "reports/quick/index.html").read_text()
     file = clone / "reproduce_configs/sweep_fixed_uniform.(1.25).vicreg.best.yaml"
     settings = yaml.safe_load(file.read_text())
@@ -138,19 +157,19 @@ def test_a_changed_cell_alone_is_trained_again(clone):
     assert list(clone.glob(f".cells/{new}/probe-*/result.json"))
     assert (clone / "reports/quick/index.html").read_text() != page
     assert "Data and pipelines are up to date" in run(clone, "dvc", "status").stdout
-    git(clone, "commit", "-qam", "another rate for one cell")
+    commit(clone)
 
 
-def test_an_experiment_changes_one_setting(clone):
-    before = metrics(clone)
+def test_an_experiment_changes_one_setting(experiment):
+    clone, before = experiment, metrics(experiment)
     run(clone, "dvc", "exp", "run", "-q", "-S", "model_type=RSSM", EXPERIMENT)
     assert metrics(clone) != before
     table = json.loads(run(clone, "dvc", "exp", "show", "--json").stdout)
     assert "RSSM" in json.dumps(table)
 
 
-def test_the_probe_alone_is_run_when_only_the_probe_changes(clone):
-    done = run(clone, "dvc", "exp", "run", "-S", "probing_cfg.lr=0.5", EXPERIMENT)
+def test_the_probe_alone_is_run_when_only_the_probe_changes(experiment):
+    done = run(experiment, "dvc", "exp", "run", "-S", "probing_cfg.lr=0.5", EXPERIMENT)
     assert "experiment-probe" in done.stdout
     assert "Running stage 'experiment-train'" not in done.stdout
 
