@@ -17,6 +17,7 @@ from slow_features.data.manifest import REMEDY, DatasetSpec
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import StoredDataset, open_dataset, write_dataset
 from slow_features.errors import InputError, SlowFeaturesError
+from slow_features.models.registry import MODELS
 
 if TYPE_CHECKING:
     from slow_features.probe.result import ProbeResult
@@ -31,7 +32,7 @@ def dataset_spec(config: Experiment) -> DatasetSpec:
     A model that is not trained reads none for training; an epoch is there for the statistics.
     """
     probe = config.probing_cfg
-    passes = 1 if config.model_type == "Random" else config.model.epochs
+    passes = config.model.epochs if MODELS[config.model_type].trains else 1
     epochs = max(probe.epochs, probe.epochs_enc)
     return DatasetSpec(
         dataset_type=config.dataset_type,

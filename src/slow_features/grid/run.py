@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +15,8 @@ from slow_features.grid.cells import Cell, cells_of, with_adam
 from slow_features.grid.data import data_folder, open_data
 from slow_features.grid.pool import Job, failure_lines, print_progress, run_jobs
 from slow_features.grid.store import StoredCell, hand_out, stored
-
-# Slowest first, so that no long cell is left over at the end; the rest in the grid's order.
-_LONGEST_FIRST = ("RSSM", "VICReg", "SimCLR", "IDM")
+from slow_features.models.registry import MODELS
+from slow_features.provenance import cores
 
 
 class CellsFailedError(SlowFeaturesError):
@@ -79,8 +77,8 @@ def run_missing(cells: Sequence[Cell], at_once: int | None = None) -> None:
 
 
 def _jobs(cells: Sequence[Cell]) -> list[Job]:
-    rank = {model: place for place, model in enumerate(_LONGEST_FIRST)}
-    ordered = sorted(cells, key=lambda cell: rank.get(cell.model_type, len(rank)))
+    """Return the cells' processes, the longest first: none is left over at the end."""
+    ordered = sorted(cells, key=_work, reverse=True)
     return [
         Job(
             name=str(cell.path),
@@ -91,9 +89,10 @@ def _jobs(cells: Sequence[Cell]) -> list[Job]:
     ]
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _work(cell: Cell) -> float:
+    """Return how long a cell's training takes, in sequences of VICReg."""
+    entry, config = MODELS[cell.model_type], cell.config
+    return entry.cost * config.dataset_size * config.model.epochs if entry.trains else 0.0
 
 
 def find_cell(path: str) -> Cell:

@@ -12,7 +12,7 @@ from slow_features.report.links import Link
 from slow_features.report.outputs import Outputs
 from slow_features.report.results import CellResult, Results
 from slow_features.report.settings import train_command
-from slow_features.report.tables import NOT_RUN, Table, Value
+from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
 
 # Where `make mlflow` listens; 1 is the experiment that all runs are logged to.
 _MLFLOW_RUNS = "http://127.0.0.1:5000/#/experiments/1/runs?searchFilter="
@@ -73,7 +73,8 @@ def cells_table(results: Results) -> Table:
 def _error_row(result: CellResult) -> Sequence[Value]:
     name = str(result.cell.path)
     if result.outputs is None:
-        return (name, result.reason, *[None] * 5)
+        row = (name, result.reason, *[None] * 5)
+        return NotRun(row) if result.reason == NOT_RUN else row
     found = result.outputs.result
     return (
         name,
@@ -112,7 +113,7 @@ def costs_table(results: Results) -> Table:
 def _cost_row(result: CellResult) -> Sequence[Value]:
     name = str(result.cell.path)
     if result.outputs is None:
-        return (name, NOT_RUN, *[None] * 6)
+        return NotRun((name, NOT_RUN, *[None] * 6))
     outputs, cost = result.outputs, result.outputs.cost
     return (
         name,
@@ -153,7 +154,7 @@ def _facts(result: CellResult) -> list[tuple[str, str]]:
     cell, outputs = result.cell, result.outputs
     facts = [
         ("settings", cell.source),
-        ("changed in them", "; ".join(cell.changes) or "nothing"),
+        ("changed in them", "; ".join(map(str, cell.changes)) or "nothing"),
         ("DVC stage", f"train@{cell.scale}-{cell.family}-{cell.model_type}"),
     ]
     if outputs is None:
