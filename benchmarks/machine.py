@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from slow_features.provenance import cores
 from slow_features.training.machine import has_bfloat16
 
 
@@ -15,9 +16,7 @@ def describe():
     """Return what a reader needs to compare: processor, cores, memory, versions, load."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "bfloat16_in_hardware": has_bfloat16(torch.device("cpu")),
         "instructions": torch.backends.cpu.get_cpu_capability(),

@@ -14,7 +14,8 @@ from statistics import mean, stdev
 
 from benchmarks import trainings
 from benchmarks.trainings import Training
-from slow_features.grid.run import cores, find_cell, place_of, run_missing
+from slow_features.grid.run import find_cell, place_of, run_missing
+from slow_features.provenance import cores
 
 CELLS = {
     "VICReg changing": "seeds/changing_uniform/VICReg/alpha1.5-published-seed",

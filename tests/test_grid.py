@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from slow_features.errors import InputError
 from slow_features.grid import write_configs
 from slow_features.grid.cells import cells_of, config_file, load_grid
 from slow_features.grid.pool import Job, failure_lines, run_jobs
-from slow_features.grid.run import find_cell
+from slow_features.grid.run import _jobs, find_cell
 from slow_features.grid_stages import run_stage
+from slow_features.models.registry import MODELS
 
 SCALES = ("quick", "seeds", "standard", "paper")
 
@@ -67,10 +69,19 @@ def test_short_scales_name_every_change():
     for cell in cells_of("quick"):
         config = load_config([cell.source]).config
         if cell.config.model.epochs != config.model.epochs:
-            assert (
-                f"epochs {cell.config.model.epochs} instead of {config.model.epochs}"
-                in cell.changes
+            assert f"epochs {cell.config.model.epochs} instead of {config.model.epochs}" in map(
+                str, cell.changes
             )
+
+
+def test_the_longest_cells_start_first_and_those_without_training_last(monkeypatch):
+    def order():
+        return list(dict.fromkeys(job.name.split("/")[2] for job in _jobs(cells_of("quick"))))
+
+    assert order() == ["RSSM", "VICReg", "SimCLR", "IDM", "Supervised", "Random"]
+    monkeypatch.setitem(MODELS, "IDM", replace(MODELS["IDM"], cost=2.0))  # of twice the epochs
+    monkeypatch.setitem(MODELS, "VICReg", replace(MODELS["VICReg"], trains=False))
+    assert order() == ["IDM", "RSSM", "SimCLR", "Supervised", "VICReg", "Random"]
 
 
 def test_seeds_are_the_cells_of_quick_three_times():

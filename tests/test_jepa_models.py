@@ -229,7 +229,7 @@ def test_supervised_reads_the_first_frames_only_and_brings_its_probe():
 
 def test_random_is_frozen():
     model = build("Random")
-    assert not model.trains
+    assert not MODELS["Random"].trains
     assert not any(p.requires_grad for p in model.parameters())
 
 
@@ -267,7 +267,7 @@ def test_published_sizes_train_one_step(name):
     model = MODELS[name].model_class()(section_class(), dots=1)
     batch = make_batch(steps=17, batch=2)
     assert model.rollout(batch.states[:1], batch.actions, None).shape == (17, 2, 512)
-    if model.trains:
+    if MODELS[name].trains:
         optimisation = model.optimisation(2, 1, 1)
         loss = model.losses(batch, None)["loss"]
         loss.backward()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 from slow_features.data.batch import TimeMajorBatch
+from slow_features.models.registry import MODELS
 from slow_features.probe.result import read_result
 from slow_features.weights import read_description
 from tests.reference.slow_jepa import variance_hinge_by_loops
@@ -104,6 +106,39 @@ def test_its_setting_is_checked_and_explained_like_any_other(project):
     assert "did you mean temporalvariance.time_std_coeff?" in refused.stderr
     help_text = train(project, "--help").stdout
     assert "weight of the variance hinge over the frames of a sequence" in help_text
+
+
+def test_its_entry_is_all_that_the_reports_need(project):
+    """A look of its own, and its own name."""
+    code = "from slow_features.report.style import methods; print(*methods().items(), sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(project / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *others, own = done.stdout.splitlines()
+    assert own.startswith("('TemporalVariance', Method(label='TemporalVariance', colour='#")
+    colour, marker = re.search(r"colour='(.+?)', marker='(.)'", own).groups()
+    assert len(others) == 6
+    assert not any(colour in line or f"marker='{marker}'" in line for line in others)
+
+
+@pytest.mark.parametrize("folder", ["report", "grid", "tracking", "training", "probe"])
+def test_no_code_beside_the_models_knows_one_by_its_name(folder):
+    """No text in it, documentation aside, holds a model type's name."""
+    name = re.compile(rf"\b({'|'.join(MODELS)})\b")
+    for file in (ROOT / "src/slow_features" / folder).glob("*.py"):
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        said = {node.value for node in nodes if isinstance(node, ast.Constant)}
+        said -= {
+            node.value.value
+            for node in nodes
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        assert [text for text in said if isinstance(text, str) and name.search(text)] == [], file
 
 
 def test_the_term_is_the_hinge_over_the_frames_of_each_sequence(example):

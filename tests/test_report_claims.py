@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from slow_features.data.geometry import IMAGE_SIZE
-from slow_features.grid.cells import cells_of
+from slow_features.grid.cells import Change, cells_of
 from slow_features.report.claim_tables import checks_table, claims_table, measurements_table
 from slow_features.report.claims import judge
 from slow_features.report.criteria import read_published, read_rules
@@ -47,6 +47,7 @@ def test_a_claim_fails_with_a_part_and_holds_only_with_all(levels, expected, par
     judged = verdicts_about(rules, lambda cell: 8.0 if cell.alpha == "1.5" else 2.0)
     table = claims_table(judged, {"claims": [{"id": "made-up", "text": "A claim."}]})
     assert table.rows == [("A claim.", expected, parts, "made-up")]
+    assert table.absent() == [], "a part of it was run"
 
 
 def test_a_claim_that_cannot_tell_is_not_reproduced_and_not_counted_as_held():
@@ -84,6 +85,13 @@ def test_no_verdict_at_all_without_runs():
     results = [CellResult(cell, None, "not run") for cell in cells_of("standard")]
     claims = judge(Results("standard", results), read_rules())
     assert {claim.verdict for claim in claims} == {"not run"}
+    tables = (
+        claims_table(claims, read_published()),
+        checks_table(claims, read_rules()),
+        measurements_table(claims),
+    )
+    for table in tables:
+        assert len(table.absent()) == len(table.rows) > 9
 
 
 # The paper's claims
@@ -157,7 +165,7 @@ def test_the_published_numbers_of_table_1_are_hits_and_misses():
     table = read_published()["table_1_three_dots"]
     shares = sorted(
         table[model][dot] / centres[dot]
-        for model in ("VICReg", "SimCLR", "IDM", "Reconstruction")
+        for model in ("VICReg", "SimCLR", "IDM", "RSSM")
         for dot in centres
         if dot in table[model]
     )
@@ -176,7 +184,7 @@ def test_the_page_says_how_short_the_trainings_were():
     judged = verdicts_of("paper")
     assert "epochs" not in claims_table(judged, read_published()).caption
     changed = [
-        finished(replace(c, changes=(f"epochs {2 + c.seed} instead of 100", "batch 64")))
+        finished(replace(c, changes=(Change("epochs", 2 + c.seed, 100), Change("batch", 64, 256))))
         for c in cells({"changing_uniform"}, seeds=(1, 2))
     ]
     judged = judge(Results("standard", changed), rules_with(LEVEL | FOUND))

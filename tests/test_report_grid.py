@@ -10,6 +10,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ from slow_features.report.figure3 import PANELS, draw_figure3
 from slow_features.report.grid import write_grid_report
 from slow_features.report.grid_pictures import figure3_caption, image_source
 from slow_features.report.results import Results, read_cells
+from slow_features.report.spread import spread
 from slow_features.report.style import save, styled
+from tests.fake_cells import cells, finished
 from tests.fake_results import write_fake_cell
 
 MISSING = "changing_uniform/SimCLR/alpha1.5-published-seed1"
@@ -137,11 +140,31 @@ def test_figure_3_explains_only_what_it_shows(tree):
     assert "A cross" not in figure3_caption(complete)
     assert "One seed: no spread" in figure3_caption(quick)
     assert "Alpha 0" not in figure3_caption(quick)
-    seeds = figure3_caption(Results("seeds", read_cells(cells_of("seeds"), tree)))
-    assert "3 seeds with the 95% bootstrap interval" in seeds
+    seeds = [finished(cell) for cell in cells_of("seeds")]
+    said = figure3_caption(Results("seeds", seeds))
+    assert "Means over the seeds, with the points and the range of 3 seeds. " in said
+    assert "%" not in said
+    said = figure3_caption(Results("seeds", [replace(seeds[0], outputs=None), *seeds[1:]]))
+    assert "the range of 2 or 3 seeds. " in said
+    five = [finished(cell) for cell in cells({"fixed_uniform"}, seeds=range(5))]
+    assert "the 95% t interval of the mean of 5 seeds. " in figure3_caption(Results("five", five))
     with styled():
         said = [text.get_text() for axes in draw_figure3(complete).axes for text in axes.texts]
     assert said == ["not in this scale"] * 2
+
+
+@pytest.mark.parametrize(("seeds", "points"), [(1, 0), (2, 2), (4, 4), (5, 0)])
+def test_a_panel_shows_the_points_of_few_seeds_and_the_spread_of_more(seeds, points):
+    there = cells({"fixed_uniform"}, seeds=range(seeds))
+    one = [c for c in there if (c.model_type, c.variant, c.alpha) == ("IDM", "published", "1.25")]
+    results = Results("x", [finished(cell, error_px=2.0 + cell.seed) for cell in one])
+    with styled():
+        lines = draw_figure3(results).axes[1].get_lines()
+        dots = [line.get_ydata() for line in lines if line.get_marker() == "."]
+        spans = [line.get_ydata() for line in lines if line.get_marker() == "None"]
+    assert [len(shown) for shown in dots] == ([points] if points else [])
+    errors = [2.0 + seed for seed in range(seeds)]
+    assert [list(span) for span in spans] == ([list(spread(errors))] if seeds > 1 else [])
 
 
 def test_structured_noise_is_called_what_it_is_made_of(tree):

@@ -9,64 +9,74 @@ import math
 import random
 import shlex
 import statistics
+from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from slow_features.training.identity import settings_of_weights
 
 from slow_features.config.load import load_config
+from slow_features.config.sections import RandomSection
 from slow_features.grid.cells import cells_of
+from slow_features.models.registry import MODELS, ModelEntry
 from slow_features.report.criteria import read_published, read_rules
+from slow_features.report.curves import relative_loss
+from slow_features.report.grid_losses import _trained_groups
 from slow_features.report.grid_tables import control_table, table1
-from slow_features.report.interval import mean_interval
 from slow_features.report.results import CellResult, Results
 from slow_features.report.settings import train_command
-from slow_features.report.style import method
+from slow_features.report.spread import spread, spread_in_words
+from slow_features.report.style import method, methods
 from slow_features.report.tables import Table, indented
 from tests.fake_cells import cells, finished
 
-# Intervals
+# The spread over seeds
 
 
-def slow_interval(values):
-    """The percentile bootstrap by listing every resample: the means at 2.5 % and at 97.5 %."""
-    means = sorted(
-        statistics.fmean(drawn) for drawn in itertools.product(values, repeat=len(values))
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=4))
+def test_the_spread_of_few_seeds_is_their_range(values):
+    assert spread(values) == (min(values), max(values))
+
+
+@pytest.mark.parametrize(
+    ("values", "quantile"),  # of Student's t at 97.5 %, from a printed table
+    [
+        ([1.0, 2.0, 4.0, 8.0, 16.0], 2.776),
+        ([3.0, 5.0] * 3, 2.571),
+        ([float(n) for n in range(10)], 2.262),
+    ],
+)
+def test_the_spread_of_more_is_students_interval_of_the_mean(values, quantile):
+    mean = statistics.fmean(values)
+    half = quantile * statistics.stdev(values) / math.sqrt(len(values))
+    assert spread(values) == pytest.approx((mean - half, mean + half), rel=1e-3)
+
+
+@pytest.mark.parametrize("count", [5, 8])
+def test_what_is_called_95_percent_covers_95_percent(count):
+    """4,000 draws of so many seeds: their interval holds the true mean 0.95 times as often."""
+    generator = random.Random(0)
+    draws = [[generator.gauss(7.0, 0.3) for _ in range(count)] for _ in range(4000)]
+    held = sum(low <= 7.0 <= high for low, high in map(spread, draws))
+    assert held / len(draws) == pytest.approx(0.95, abs=0.012)  # 3.5 standard deviations
+
+
+@pytest.mark.parametrize("values", [[], [3.0]])
+def test_one_value_has_no_spread(values):
+    with pytest.raises(ValueError, match="no spread"):
+        spread(values)
+
+
+def test_the_spread_is_called_what_it_is():
+    assert spread_in_words({1}) == ""
+    assert spread_in_words({1, 3}) == "the points and the range of 3 seeds"
+    assert spread_in_words({2, 3}) == "the points and the range of 2 or 3 seeds"
+    assert spread_in_words({5}) == "the 95% t interval of the mean of 5 seeds"
+    assert "%" not in spread_in_words({2, 3, 4})
+    assert spread_in_words({4, 6}) == (
+        "the points and the range of 4 seeds or the 95% t interval of the mean of 6 seeds"
     )
-    cut = math.floor(0.025 * len(means))
-    return means[cut], means[-1 - cut]
-
-
-@pytest.mark.parametrize("values", [[2.0, 2.5, 4.0], [1.0, 1.0, 5.0], [1.0, 2.0, 4.0, 8.0, 16.0]])
-def test_the_interval_is_that_of_all_resamples(values):
-    interval = mean_interval(values)
-    assert interval.mean == pytest.approx(statistics.fmean(values))
-    near = (max(values) - min(values)) / len(values) / 4  # means lie closer together than this
-    assert interval[1:] == pytest.approx(slow_interval(values), abs=near)
-
-
-def test_three_seeds_span_from_the_lowest_to_the_highest():
-    """One resample in 27 is the lowest value three times: more than 2.5 %."""
-    assert mean_interval([7.0, 1.0, 3.0])[1:] == (1.0, 7.0)
-
-
-@given(st.lists(st.floats(0, 10), min_size=3, max_size=8))
-@settings(max_examples=20, deadline=None)
-def test_the_interval_holds_the_mean_and_is_the_same_each_time(values):
-    interval = mean_interval(values)
-    assert interval.low - 1e-9 <= interval.mean <= interval.high + 1e-9
-    assert interval == mean_interval(values)
-
-
-@pytest.mark.parametrize("values", [[3.0], [3.0, 5.0]])
-def test_fewer_than_three_seeds_have_no_interval(values):
-    assert mean_interval(values) == (statistics.fmean(values), None, None)
-
-
-def test_no_values_have_no_mean():
-    with pytest.raises(ValueError, match="no values"):
-        mean_interval([])
 
 
 # Tables
@@ -78,6 +88,25 @@ def test_a_table_is_the_same_in_csv_markdown_and_on_the_page():
     assert list(csv.reader(io.StringIO(table.csv())))[1:] == [["a|b", "1.23456"], ["<i>", ""]]
     lines = table.markdown().splitlines()
     assert lines[1:] == ["| --- | ---: |", "| a&#124;b | 1.23 |", "| &lt;i&gt; | — |"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+SUM(A1)", "-1+cmd|' /C calc'!A0", "@SUM(A1)", " =1", "\t=1", "\r@x", "-", "=a\r=b"],
+)
+def test_no_text_in_a_csv_file_is_a_formula(text):
+    table = Table("t", "T", "", ("setting", text), [("run_name", text)])
+    assert list(csv.reader(io.StringIO(table.csv()))) == [
+        ["setting", f"'{text}".replace("\r", "\n")],
+        ["run_name", f"'{text}".replace("\r", "\n")],
+    ]
+    assert table.shown()[0][1] == text, "pages do not compute"
+
+
+@pytest.mark.parametrize("value", [-1.5, -3, "-1.5", "+2", "-1e-3", "a=1", "", "2022-11-20"])
+def test_numbers_and_other_texts_in_a_csv_file_stay_as_they_are(value):
+    table = Table("t", "T", "", ("value",), [(value,), ("x",)])
+    assert next(itertools.islice(csv.reader(io.StringIO(table.csv())), 1, None)) == [str(value)]
 
 
 def test_significant_digits_tell_numbers_of_any_size_apart():
@@ -173,3 +202,40 @@ def test_reference_level_is_the_one_nearest_to_the_headline():
     grid = Results("standard", [finished(c) for c in shuffled])
     assert grid.reference_level("fixed_uniform") == "1.25"
     assert grid.reference_level("changing_uniform") == "1.5"
+
+
+# What the registry says of a model type
+
+
+def test_model_types_without_a_look_of_their_own_get_different_ones(monkeypatch):
+    known = methods()
+    for number in range(5):
+        monkeypatch.setitem(MODELS, f"New{number}", ModelEntry("a.module:Class", RandomSection))
+    monkeypatch.setitem(
+        MODELS, "Named", ModelEntry("a.module:Class", RandomSection, label="A name")
+    )
+    assert {name: look for name, look in methods().items() if name in known} == known
+    looks = [look for name, look in methods().items() if name != "Named"]
+    assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == 11
+    assert method("New3").label == "New3"
+    assert method("Named").label == "A name"
+
+
+def test_the_report_follows_the_entry_of_a_model_type(monkeypatch):
+    """Whether it trains, what its loss cannot go below, whether distances say something."""
+    dynamics = {"prediction_mse": 6.0, "copy_mse": 0.9, "variance_over_time": 0.1}
+    results = Results(
+        "standard", [finished(c, dynamics=dynamics) for c in cells({"fixed_uniform"})]
+    )
+
+    def seen():
+        table = control_table(results, read_rules().trained)
+        ratios = {row[1]: row[table.columns.index("prediction / copy")] for row in table.rows}
+        curve = [{"loss": 3.0}, {"loss": 2.5}]
+        trained = {f"{name}" for name in _trained_groups(results, "fixed_uniform")}
+        return ratios["VICReg"] is None, relative_loss("VICReg", curve)[1], "VICReg" in trained
+
+    assert seen() == (False, pytest.approx(2.5 / 3), True)
+    changed = {"learns_distances": False, "loss_floor": 2.0, "trains": False}
+    monkeypatch.setitem(MODELS, "VICReg", replace(MODELS["VICReg"], **changed))
+    assert seen() == (True, 0.5, False)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -92,14 +91,6 @@ class TestWhatIsLogged:
     def test_the_name_tells_a_variant_from_the_published_settings(self, variant, end):
         description = describe(Experiment(), "train", "abc", {"variant": variant})
         assert description.name.endswith(end)
-
-    def test_a_figure_is_kept_as_a_picture(self, store_root):
-        from matplotlib.figure import Figure
-
-        with track() as run:
-            run.log_figure(Figure(), "losses")
-        picture = store_root / "mlartifacts" / the_run().info.run_id / "artifacts/losses.png"
-        assert picture.read_bytes().startswith(b"\x89PNG")
 
     def test_rows_are_held_back_and_never_lost(self, store_root):
         with track() as run:
@@ -289,11 +280,6 @@ class TestATrackerThatFails:
         with track() as run:
             run.log_artifact("not_there.png")
         assert "not_there.png" in capfd.readouterr().err
-
-    def test_a_figure_that_cannot_be_saved(self, store_root, capfd):
-        with track() as run:
-            run.log_figure(SimpleNamespace(savefig=disk_is_full), "losses")
-        assert "disk is full" in capfd.readouterr().err
 
     @pytest.mark.slow
     def test_a_locked_database_delays_but_does_not_stop(self, store_root, capfd):

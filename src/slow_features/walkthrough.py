@@ -148,12 +148,11 @@ def probed(states: Tensor, batch: TimeMajorBatch) -> Iterator[str]:
 @torch.no_grad()
 def all_losses(batch: TimeMajorBatch) -> Iterator[str]:
     """Yield the loss terms of every model type that is trained, by name."""
-    for model_type in MODELS:
+    for model_type in (name for name, entry in MODELS.items() if entry.trains):
         model = build_model(load_config([], [*SETTINGS, f"model_type={model_type}"]).config, CPU)
-        if model.trains:
-            terms = model.losses(batch, seeded_generator(CPU, seed=1, counter=0))
-            numbers = ", ".join(f"{name} {shown(value)}" for name, value in terms.items())
-            yield f"  {model_type:<10} {numbers}"
+        terms = model.losses(batch, seeded_generator(CPU, seed=1, counter=0))
+        numbers = ", ".join(f"{name} {shown(value)}" for name, value in terms.items())
+        yield f"  {model_type:<10} {numbers}"
 
 
 def row(what: str, tensor: Tensor, axes: str) -> str:

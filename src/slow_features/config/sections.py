@@ -98,6 +98,9 @@ class IDMSection(JepaSection):
     action_coeff: number(gt=0, le=1e6) = setting(1.0, "weight of the action predictor's loss")
 
 
+FREE_NATS = 3.0  # of the RSSM: a smaller KL costs nothing more, and gives no gradient
+
+
 class RSSMSection(ModelSection):
     """Reconstruction with a recurrent state space model (paper, section 3; Hafner et al. 2019)."""
 

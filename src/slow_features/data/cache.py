@@ -24,6 +24,7 @@ from slow_features.data.store import (
 )
 from slow_features.errors import InputError
 from slow_features.locks import only_one
+from slow_features.models.registry import MODELS
 
 
 def dataset_spec(config: Experiment) -> DatasetSpec:
@@ -32,7 +33,7 @@ def dataset_spec(config: Experiment) -> DatasetSpec:
     A model that is not trained reads none for training; an epoch is there for the statistics.
     """
     probe = config.probing_cfg
-    passes = 1 if config.model_type == "Random" else config.model.epochs
+    passes = config.model.epochs if MODELS[config.model_type].trains else 1
     epochs = max(probe.epochs, probe.epochs_enc)
     return DatasetSpec(
         dataset_type=config.dataset_type,

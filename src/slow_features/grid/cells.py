@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from slow_features.config.load import read_yaml, shorten, validate, with_adam
 from slow_features.config.schema import Experiment
@@ -14,16 +14,28 @@ from slow_features.models.registry import section_name
 
 GRIDS_FILE = Path("grids.yaml")
 CONFIGS_FOLDER = Path("reproduce_configs")
-VARIANTS = ("published", "control", "untuned")
 THREE_DOTS = "three_dots"
 TUNED_FAMILY = "changing_uniform"  # where the hyper-parameters of control and untuned come from
+
+
+class Change(NamedTuple):
+    """What a cell has otherwise than its file, and what follows from it, if anything."""
+
+    key: str
+    value: object
+    published: object
+    consequence: str = ""
+
+    def __str__(self) -> str:
+        words = f"{self.key} {self.value} instead of {self.published}"
+        return f"{words}, {self.consequence}" if self.consequence else words
 
 
 @dataclass(frozen=True)
 class Cell:
     """One training of the grid.
 
-    changes: what differs from the file `source`, in words, for the report.
+    changes: what differs from the file `source`, for the report.
     adam_probe: evaluated with the published probe as well, beside the closed form.
     """
 
@@ -35,7 +47,7 @@ class Cell:
     seed: int
     source: str
     config: Experiment = field(repr=False, compare=False)
-    changes: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
     adam_probe: bool = False
 
     @property
@@ -113,7 +125,7 @@ def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed
     if variant != "published":
         tuned = config_file(TUNED_FAMILY, grid["variants"][variant]["tuned_at"], model_type)
         settings = _with_hyper_parameters(settings, read_yaml(tuned))
-        changes.append(f"hyper-parameters of {tuned.name}")
+        changes.append(Change("hyper-parameters of", tuned.name, file.name))
     settings |= _noise(family, alpha)
     changes += _dots(settings, family, model_type)
     changes += _apply_budget(settings, model_type, grid["budgets"].get(model_type, {}))
@@ -158,7 +170,7 @@ def _noise(family: str, alpha: str) -> dict[str, Any]:
     }
 
 
-def _dots(settings: dict[str, Any], family: str, model_type: str) -> list[str]:
+def _dots(settings: dict[str, Any], family: str, model_type: str) -> list[Change]:
     """Give the settings three dots or one; say so where the file has it otherwise."""
     wanted, channels = ("Multiple", 3) if family == THREE_DOTS else ("Single", 1)
     found = settings.get("dataset_type", "Single")
@@ -166,7 +178,7 @@ def _dots(settings: dict[str, Any], family: str, model_type: str) -> list[str]:
     settings[section_name(model_type)] = settings.get(section_name(model_type), {}) | {
         "channels": channels
     }
-    return [] if found == wanted else [f"dataset_type {wanted} instead of {found}"]
+    return [] if found == wanted else [Change("dataset_type", wanted, found)]
 
 
 def _with_hyper_parameters(own: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
@@ -177,7 +189,9 @@ def _with_hyper_parameters(own: dict[str, Any], tuned: dict[str, Any]) -> dict[s
     return own | {section: tuned[section], "dataset_batch_size": batch}
 
 
-def _apply_budget(settings: dict[str, Any], model_type: str, budget: dict[str, Any]) -> list[str]:
+def _apply_budget(
+    settings: dict[str, Any], model_type: str, budget: dict[str, Any]
+) -> list[Change]:
     """Shorten the training and change the batch at the same rate per step; say what changed."""
     changes = []
     before = validate(settings)
@@ -186,15 +200,15 @@ def _apply_budget(settings: dict[str, Any], model_type: str, budget: dict[str, A
         published = getattr(before.model, key, None)
         if key != "batch_at_most" and value != published:
             section[key] = value
-            changes.append(f"{key} {value} instead of {published}")
+            changes.append(Change(key, value, published))
     batch = min(before.batch_size, budget.get("batch_at_most", before.batch_size))
     if batch != before.batch_size:
         settings["dataset_batch_size"] = batch
         if getattr(before.model, "batch_size", None):
             section["batch_size"] = batch
-        change = f"batch {batch} instead of {before.batch_size}"
+        rate = ""
         if hasattr(before.model, "base_lr"):
             section["base_lr"] = before.model.base_lr * before.batch_size / batch
-            change += ", the same rate per step"
-        changes.append(change)
+            rate = "the same rate per step"
+        changes.append(Change("batch", batch, before.batch_size, rate))
     return changes

@@ -15,13 +15,11 @@ from slow_features.errors import InputError, SlowFeaturesError
 from slow_features.experiment import describe_data
 from slow_features.grid.cells import Cell, cells_of
 from slow_features.grid.pool import Job, failure_lines, print_progress, run_jobs
+from slow_features.models.registry import MODELS
 from slow_features.provenance import cores
 from slow_features.results.files import PROBE, TRAIN, Place
 from slow_features.results.record import is_recorded, record, remove_others
 from slow_features.results.store import StoredCell
-
-# Slowest first, so that no long cell is left over at the end; the rest in the grid's order.
-_LONGEST_FIRST = ("RSSM", "VICReg", "SimCLR", "IDM")
 
 
 class CellsFailedError(SlowFeaturesError):
@@ -116,8 +114,8 @@ def record_finished(cells: Sequence[Cell]) -> None:
 
 
 def _jobs(cells: Sequence[Cell], step: str) -> list[Job]:
-    rank = {model: place for place, model in enumerate(_LONGEST_FIRST)}
-    ordered = sorted(cells, key=lambda cell: rank.get(cell.model_type, len(rank)))
+    """Return the cells' processes, the longest first: none is left over at the end."""
+    ordered = sorted(cells, key=_work, reverse=True)
     return [
         Job(
             name=str(cell.path),
@@ -126,6 +124,12 @@ def _jobs(cells: Sequence[Cell], step: str) -> list[Job]:
         )
         for cell in ordered
     ]
+
+
+def _work(cell: Cell) -> float:
+    """Return how long a cell's training takes, in sequences of VICReg."""
+    entry, config = MODELS[cell.model_type], cell.config
+    return entry.cost * config.dataset_size * config.model.epochs if entry.trains else 0.0
 
 
 def find_cell(path: str) -> Cell:

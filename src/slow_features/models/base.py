@@ -33,7 +33,6 @@ class WorldModel(nn.Module):
     a line in models/registry.py.
     """
 
-    trains: ClassVar[bool] = True  # False: no training, only a probe (Random)
     probed_in_training_mode: ClassVar[bool] = False  # True: BatchNorm never leaves batch statistics
     own_probe: nn.Linear | None = None  # a probe trained with the model (Supervised)
     encoder: nn.Module

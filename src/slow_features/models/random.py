@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from slow_features.config.sections import RandomSection
 from slow_features.models.jepa import EncoderPredictor
 
 
 class Random(EncoderPredictor):
     """Encoder and predictor with their initial weights, frozen."""
-
-    trains: ClassVar[bool] = False
 
     def __init__(self, section: RandomSection, dots: int) -> None:
         super().__init__(section, dots)

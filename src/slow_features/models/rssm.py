@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from slow_features.config.sections import RSSMSection
+from slow_features.config.sections import FREE_NATS, RSSMSection
 from slow_features.data.batch import TimeMajorBatch
 from slow_features.losses.action import ActionPredictor, action_error
 from slow_features.models.base import Optimisation, WorldModel
@@ -19,7 +19,6 @@ from slow_features.models.encoders import build_encoder
 from slow_features.models.gaussian import Gaussian, GaussianHead, kl_divergence
 from slow_features.models.gru import GRU
 
-FREE_NATS = 3.0  # a smaller KL costs nothing more, and gives no gradient
 CLIP_NORM = 1000.0
 
 

@@ -29,7 +29,6 @@ def _three_decimals(value: float) -> float:
 
 
 Measure = Annotated[float, AfterValidator(_six_digits), Field(ge=0)]
-Fraction = Annotated[float, AfterValidator(_six_digits), Field(ge=0)]
 Pixels = Annotated[float, AfterValidator(_three_decimals)]
 Checksum = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 

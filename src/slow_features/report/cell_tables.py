@@ -10,7 +10,7 @@ from slow_features.grid.cells import Cell
 from slow_features.report.links import Link
 from slow_features.report.results import CellResult, Results
 from slow_features.report.settings import train_command
-from slow_features.report.tables import NOT_RUN, Table, Value
+from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
 from slow_features.results.files import RESULT_FILE, Outputs, Place
 
 # Where `make mlflow` listens; 1 is the experiment that all runs are logged to.
@@ -72,7 +72,8 @@ def cells_table(results: Results) -> Table:
 def _error_row(result: CellResult) -> Sequence[Value]:
     name = str(result.cell.path)
     if result.outputs is None:
-        return (name, result.reason, *[None] * 5)
+        row = (name, result.reason, *[None] * 5)
+        return NotRun(row) if result.reason == NOT_RUN else row
     found = result.outputs.result
     return (
         name,
@@ -111,7 +112,7 @@ def costs_table(results: Results) -> Table:
 def _cost_row(result: CellResult) -> Sequence[Value]:
     name = str(result.cell.path)
     if result.outputs is None:
-        return (name, NOT_RUN, *[None] * 6)
+        return NotRun((name, NOT_RUN, *[None] * 6))
     outputs, run = result.outputs, result.outputs.run
     return (
         name,
@@ -152,7 +153,7 @@ def _facts(result: CellResult) -> list[tuple[str, str]]:
     cell, outputs = result.cell, result.outputs
     facts = [
         ("settings", cell.source),
-        ("changed in them", "; ".join(cell.changes) or "nothing"),
+        ("changed in them", "; ".join(map(str, cell.changes)) or "nothing"),
         ("DVC stage", f"train@{cell.scale}-{cell.model_type}"),
     ]
     if outputs is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from slow_features.report.claims import CheckVerdict, ClaimVerdict, PartVerdict
 from slow_features.report.criteria import TRAINED, Check, ClaimPart, Criterion, Rules
 from slow_features.report.measurements import Measurement, Outcome
-from slow_features.report.tables import NOT_RUN, Table
+from slow_features.report.tables import NOT_RUN, NotRun, Table
 
 _NAMES_SHOWN = 2  # missing cells that are named; the rest are counted
 
@@ -21,21 +20,12 @@ _HOLDS: dict[Outcome, tuple[str, str]] = {
     "cannot tell": ("cannot tell", "cannot tell"),
     "not run": (NOT_RUN, NOT_RUN),
 }
-_FEWER_EPOCHS = re.compile(r"epochs (\d+) instead of (\d+)")  # as a cell words this change
 
 
 def claims_table(verdicts: Sequence[ClaimVerdict], published: Mapping[str, Any]) -> Table:
     """Return the claims of the paper with the verdict about each."""
     texts = {claim["id"]: claim["text"] for claim in published["claims"]}
-    rows = [
-        (
-            texts[verdict.claim.id],
-            verdict.verdict,
-            parts_in_words(Counter(part.verdict for part in verdict.parts), zeros=False),
-            verdict.claim.id,
-        )
-        for verdict in verdicts
-    ]
+    rows = [_claim_row(verdict, texts[verdict.claim.id]) for verdict in verdicts]
     return Table(
         "claims",
         "The paper's claims",
@@ -46,6 +36,12 @@ def claims_table(verdicts: Sequence[ClaimVerdict], published: Mapping[str, Any])
         ("claim of the paper", "verdict", "parts", "id"),
         rows,
     )
+
+
+def _claim_row(verdict: ClaimVerdict, text: str) -> tuple[str, ...]:
+    counts = Counter(part.verdict for part in verdict.parts)
+    row = (text, verdict.verdict, parts_in_words(counts, zeros=False), verdict.claim.id)
+    return NotRun(row) if counts.keys() == {"not run"} else row
 
 
 def parts_in_words(counts: Mapping[Outcome, int], zeros: bool = True) -> str:
@@ -62,9 +58,8 @@ def _budgets_in_words(verdicts: Sequence[ClaimVerdict]) -> str:
     }
     for cell in sorted(cells, key=lambda cell: cell.model_type):
         for change in cell.changes:
-            if found := _FEWER_EPOCHS.fullmatch(change):
-                numbers = int(found[1]), int(found[2])
-                epochs.setdefault(cell.model_type, set()).add(numbers)
+            if change.key == "epochs" and change.value < change.published:
+                epochs.setdefault(cell.model_type, set()).add((change.value, change.published))
     if not epochs:
         return ""
     models = [
@@ -80,11 +75,13 @@ def _budgets_in_words(verdicts: Sequence[ClaimVerdict]) -> str:
 def checks_table(verdicts: Sequence[ClaimVerdict], rules: Rules) -> Table:
     """Return every check of every claim with the measurements that decide it."""
     rows = [
-        (
-            f"{verdict.claim.id}: {part.part.name}",
-            check_in_words(check.check, part.part, rules),
-            _decisive(check),
-            _HOLDS[check.verdict][0],
+        _row_type(check.verdict)(
+            (
+                f"{verdict.claim.id}: {part.part.name}",
+                check_in_words(check.check, part.part, rules),
+                _decisive(check),
+                _HOLDS[check.verdict][0],
+            )
         )
         for verdict, part, check in _walk(verdicts)
     ]
@@ -146,16 +143,18 @@ def _reference_words(criterion: Criterion, check: Check) -> str:
 def measurements_table(verdicts: Sequence[ClaimVerdict]) -> Table:
     """Return every measurement behind the verdicts, one a row."""
     rows = [
-        (
-            f"{verdict.claim.id}: {part.part.name}",
-            check.check.criterion,
-            m.model,
-            check.check.variant,
-            check.check.dot,
-            m.alpha,
-            NOT_RUN if m.missing else m.text,
-            _HOLDS[m.verdict][0],
-            ", ".join(str(cell.path) for cell in m.cells) or None,
+        _row_type(m.verdict)(
+            (
+                f"{verdict.claim.id}: {part.part.name}",
+                check.check.criterion,
+                m.model,
+                check.check.variant,
+                check.check.dot,
+                m.alpha,
+                NOT_RUN if m.missing else m.text,
+                _HOLDS[m.verdict][0],
+                ", ".join(str(cell.path) for cell in m.cells) or None,
+            )
         )
         for verdict, part, check in _walk(verdicts)
         for m in check.measurements
@@ -178,6 +177,10 @@ def measurements_table(verdicts: Sequence[ClaimVerdict]) -> Table:
         ),
         rows,
     )
+
+
+def _row_type(verdict: Outcome) -> type[tuple]:
+    return NotRun if verdict == "not run" else tuple
 
 
 def _walk(

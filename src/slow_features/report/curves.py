@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from slow_features.data.geometry import IMAGE_SIZE
-from slow_features.models.rssm import FREE_NATS
+from slow_features.models.registry import MODELS
 from slow_features.report.style import CENTRE_COLOUR, new_figure
 
 if TYPE_CHECKING:
@@ -34,10 +34,9 @@ def loss_terms(curve: Sequence[Mapping[str, float]]) -> list[str]:
 def relative_loss(model_type: str, curve: Sequence[Mapping[str, float]]) -> list[float]:
     """Return a loss over its first value, without the constant that no training can lower.
 
-    RSSM's loss holds each step's KL at FREE_NATS at least: as a share, that would hide the rest.
+    As a share, the constant would hide the rest.
     """
-    constant = FREE_NATS if model_type == "RSSM" else 0.0
-    losses = [row["loss"] - constant for row in curve]
+    losses = [row["loss"] - MODELS[model_type].loss_floor for row in curve]
     return [loss / (losses[0] or 1.0) for loss in losses]
 
 

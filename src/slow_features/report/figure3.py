@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from slow_features.data.geometry import IMAGE_SIZE
-from slow_features.report.interval import mean_interval
+from slow_features.models.registry import MODELS
 from slow_features.report.results import CellResult, Results
+from slow_features.report.spread import ENOUGH, spread
 from slow_features.report.style import CENTRE_COLOUR, Method, method, methods, new_figure
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ PANELS = {
     "fixed_structured": "{images}, fixed within a sequence",
 }
 IMAGES = {"photographs": "photographs", "cifar10": "CIFAR-10 images"}
-BANDS = ("Random",)  # drawn as a band, like the centre
 _WIDEST_SHIFT = 0.1  # of alpha, between lines at the same level: no marker hides another
 _SHARE = 0.5  # of the way to the next level that the lines of a level may take up
 _ALPHA_MAX = 3.0
@@ -43,6 +44,8 @@ class Series(NamedTuple):
 
 def draw_figure3(results: Results, images: str = "photographs") -> Figure:
     """Draw four panels: published hyper-parameters solid, the control dashed and hollow.
+
+    What is not trained is drawn as a band, like the centre.
 
     images: source of structured noise, as results name it.
     """
@@ -90,7 +93,7 @@ def _draw_panel(
     lines = [
         series
         for name in methods()
-        if name not in BANDS and (models is None or name in models)
+        if MODELS[name].trains and (models is None or name in models)
         for series in _series(results, family, name, variants)
     ]
     levels = sorted({level for series in lines for level in series.cells})
@@ -100,7 +103,7 @@ def _draw_panel(
         axes.axvspan(level - half, level + half, color="#f4f4f2", linewidth=0, zorder=0)
     for place, series in enumerate(lines):
         _draw_line(axes, series, step * (place - (len(lines) - 1) / 2))
-    for name in BANDS:
+    for name in (name for name in methods() if not MODELS[name].trains):
         for series in _series(results, family, name, ("published",)):
             _draw_band(axes, series, max(0.2, step * len(lines) / 2))
 
@@ -174,14 +177,12 @@ def _errors(cells: Sequence[CellResult]) -> list[float]:
 
 
 def _draw_spread(axes: Axes, alpha: float, errors: Sequence[float], look: Method) -> None:
-    """Draw the 95% interval of three or more seeds; of fewer, the points."""
+    """Draw the spread of two or more seeds; while it is their range, the points as well."""
     if len(errors) < 2:
         return
-    interval = mean_interval(errors)
-    if interval.low is None:
+    axes.plot([alpha] * 2, spread(errors), color=look.colour, linewidth=1.2)
+    if len(errors) < ENOUGH:
         axes.plot([alpha] * len(errors), errors, ".", color=look.colour, markersize=3.5)
-    else:
-        axes.plot([alpha] * 2, [interval.low, interval.high], color=look.colour, linewidth=2.4)
 
 
 def _mark_missing(axes: Axes, alpha: float, look: Method) -> None:
@@ -246,5 +247,20 @@ def _legend(figure: Figure, results: Results, grid: Sequence[Axes], variant: str
 
 def missing(results: Results) -> bool:
     """Return whether a cell that would be a point of the figure is not run."""
+    return any(result.outputs is None for result in _points(results))
+
+
+def seeds_of_points(results: Results) -> set[int]:
+    """Return the number of finished seeds of every point of the figure, each number once."""
+    settings = [
+        (r.cell.family, r.cell.alpha, r.cell.model_type, r.cell.variant)
+        for r in _points(results)
+        if r.outputs
+    ]
+    return set(Counter(settings).values())
+
+
+def _points(results: Results) -> list[CellResult]:
+    """Return the cells that stand for points in a panel, rather than for a band."""
     drawn = [r for r in results.cells if r.cell.family in PANELS]
-    return any(r.outputs is None and r.cell.model_type not in BANDS for r in drawn)
+    return [r for r in drawn if MODELS[r.cell.model_type].trains]

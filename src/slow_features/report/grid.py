@@ -10,6 +10,7 @@ from typing import Any, get_args
 from slow_features import paths
 from slow_features.files import atomic_folder
 from slow_features.grid.cells import THREE_DOTS, Cell, cells_of, load_grid, scales
+from slow_features.models.registry import MODELS
 from slow_features.report.cell_tables import cell_cards, cell_links, cells_table, costs_table
 from slow_features.report.claim_tables import (
     checks_table,
@@ -97,7 +98,7 @@ def _elsewhere(others: Iterable[str]) -> str:
 
 def origin(results: Results) -> str:
     """Return scale, seeds, budget, revision and command, the line under every figure and table."""
-    trained = [r.cell.config for r in results.cells if r.cell.model_type != "Random"]
+    trained = [r.cell.config for r in results.cells if MODELS[r.cell.model_type].trains]
     epochs = sorted({config.model.epochs for config in trained})
     size = max((config.dataset_size for config in trained), default=0)
     seeds = sorted({r.cell.seed for r in results.cells})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from slow_features.grid.cells import THREE_DOTS, Cell, cells_of
+from slow_features.grid.cells import THREE_DOTS, Cell, cells_of, load_grid, scales
 from slow_features.report.pictures import (
     Strip,
     draw_paths,
@@ -120,15 +120,15 @@ def draw_family_paths(results: Results, family: str) -> Figure | None:
     for result in finished:
         ordered = path_panels(result.finished.paths, first_frames)
         for panel, which in ((ordered[0], "best"), (ordered[-1], "worst")):
-            error = panel.title.rpartition(": ")[2]
-            panels.append(panel._replace(title=f"{model_name(result.cell)}\n{which}: {error}"))
+            title = f"{model_name(result.cell)}\n{which}: {panel.error:.1f} px"
+            panels.append(panel._replace(title=title))
     return draw_paths(panels, columns=4)
 
 
 def draw_noise_samples(results: Results) -> Figure:
     """Draw one sequence of every noise family as a model sees it.
 
-    A family without cells in this scale is shown at a level that the paper's scale has.
+    A family without cells in this scale is shown as the first scale that has it would.
     """
     strips = []
     for family in _all_families():
@@ -139,12 +139,13 @@ def draw_noise_samples(results: Results) -> Figure:
 
 
 def _all_families() -> list[str]:
-    return list(dict.fromkeys(cell.family for cell in cells_of("paper", model_type="Random")))
+    levels = [load_grid(scale)["levels"] for scale in scales()]
+    return list({family: None for there in levels for family in there if there[family]})
 
 
 def sample_cell(results: Results, family: str) -> Cell:
-    """Return a cell whose settings show a family: of this scale, else of the paper's."""
-    if family in results.families:
-        return reference_cells(results, family)[0].cell
-    cells = cells_of("paper", family, "Random")
-    return min(cells, key=lambda cell: abs(float(cell.alpha) - 1.5))
+    """Return a cell whose settings show a family: of this scale, else of the first that has it."""
+    if family not in results.families:
+        scale = next(name for name in scales() if load_grid(name)["levels"][family])
+        results = Results(scale, [CellResult(cell, None) for cell in cells_of(scale, family)])
+    return reference_cells(results, family)[0].cell

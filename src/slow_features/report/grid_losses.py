@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slow_features.models.registry import MODELS
 from slow_features.report.curves import epoch_label, relative_loss
 from slow_features.report.grid_figures import REMARK, model_name
 from slow_features.report.results import CellResult, Results
@@ -51,7 +52,7 @@ def draw_loss_panels(results: Results, family: str) -> Figure:
 def _trained_groups(results: Results, family: str) -> dict[str, list[CellResult]]:
     groups: dict[str, list[CellResult]] = {}
     for result in results.cells:
-        if result.cell.family == family and result.cell.model_type != "Random":
+        if result.cell.family == family and MODELS[result.cell.model_type].trains:
             groups.setdefault(model_name(result.cell), []).append(result)
     return groups
 

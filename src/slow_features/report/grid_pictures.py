@@ -6,7 +6,13 @@ from pathlib import Path
 
 from slow_features.data.noise import NoiseSetting
 from slow_features.grid.cells import THREE_DOTS
-from slow_features.report.figure3 import draw_figure3, draw_untuned, missing
+from slow_features.models.registry import MODELS
+from slow_features.report.figure3 import (
+    draw_figure3,
+    draw_untuned,
+    missing,
+    seeds_of_points,
+)
 from slow_features.report.grid_figures import (
     draw_errors_by_frame,
     draw_family_paths,
@@ -15,10 +21,10 @@ from slow_features.report.grid_figures import (
     setting_name,
 )
 from slow_features.report.grid_losses import draw_loss_panels
-from slow_features.report.interval import ENOUGH
 from slow_features.report.pictures import caption, channel_note, noise_note, path_note
 from slow_features.report.results import Results
-from slow_features.report.style import Picture, save
+from slow_features.report.spread import spread_in_words
+from slow_features.report.style import Picture, method, methods, save
 
 _STRUCTURED = "changing_structured"
 
@@ -53,18 +59,16 @@ def image_source(results: Results) -> str:
 
 def figure3_caption(results: Results) -> str:
     """Return what the figure shows of this scale: no mark is explained that is not there."""
-    seeds = {result.cell.seed for result in results.cells}
-    spread = "Means over the seeds, with the points."
-    if len(seeds) >= ENOUGH:
-        spread = f"Means over {len(seeds)} seeds with the 95% bootstrap interval."
+    spread = spread_in_words(seeds_of_points(results))
+    bands = [look.label.lower() for name, look in methods().items() if not MODELS[name].trains]
     no_noise = any(
         float(result.cell.alpha) == 0 and result.cell.family != THREE_DOTS
         for result in results.cells
     )
     return caption(
-        spread if len(seeds) > 1 else "One seed: no spread.",
+        f"Means over the seeds, with {spread}." if spread else "One seed: no spread.",
         "Grey columns: the methods at one level, shifted sideways about it. The centre's error "
-        "does not depend on noise; the band of random features is drawn about measured levels.",
+        f"does not depend on noise; the band of {', '.join(bands)} is drawn about measured levels.",
         "A cross: not run, or not for every seed." if missing(results) else "",
         "Alpha 0 is the same in all panels." if no_noise else "",
         "The paper plots this figure and gives no numbers, so none stand here.",
@@ -112,9 +116,17 @@ def _losses(results: Results, family: str, folder: Path) -> Picture:
         folder,
         f"losses_{family}",
         f"Loss curves: {family.replace('_', ' ')}",
-        "Each loss over its first value, for all levels and seeds: a line that stays at 1 is "
-        "a network that has hardly moved. Of reconstruction (RSSM) without the constant 3 that "
-        "its KL term costs at least; a part of the rest is noise that no model can predict.",
+        caption(
+            "Each loss over its first value, for all levels and seeds: a line that stays at 1 is a "
+            "network that has hardly moved.",
+            *[
+                f"Of {method(name).label} without the constant {MODELS[name].loss_floor:g} "
+                "that it costs at least."
+                for name in {r.cell.model_type: None for r in results.cells}
+                if MODELS[name].loss_floor
+            ],
+            "A part of a loss may be noise that no model can predict.",
+        ),
     )
 
 

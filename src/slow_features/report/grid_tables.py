@@ -8,28 +8,29 @@ from typing import Any
 
 from slow_features.data.geometry import DOTS, to_unit_square
 from slow_features.grid.cells import THREE_DOTS, Cell
+from slow_features.models.registry import MODELS
 from slow_features.report.criteria import Trained
 from slow_features.report.measurements import has_trained, training_facts
 from slow_features.report.results import NO_NOISE, CellResult, Results
 from slow_features.report.style import method, methods
-from slow_features.report.tables import NOT_RUN, Table, Value
-
-_PUBLISHED_NAMES = {"RSSM": "Reconstruction"}  # of methods in the published table
+from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
 
 
 def table1(results: Results, published: Mapping[str, Any]) -> Table:
     """Return the paper's table 1 with ours beside it, on the unit square."""
     rows: list[Sequence[Value]] = []
+    unpublished = []
     for name in methods():
-        known = published["table_1_three_dots"].get(_PUBLISHED_NAMES.get(name, name), {})
+        known = published["table_1_three_dots"].get(name, {})
+        unpublished += [] if known else [method(name).label]
         cells = results.of(THREE_DOTS, NO_NOISE, name)
         rows += [_table1_row(name, dot, known, cells) for dot in ("average", *DOTS)]
     columns = ("method", "dot", "published", "published std", "ours", "our std", "difference")
     return Table(
         "table1",
         "Table 1: three dots, RMSE on the unit square",
-        "Only the action dot's moves are told to a model. std: over the seeds. "
-        "A dash: not published, or a single seed. No number is published for random features.",
+        "Only the action dot's moves are told to a model. std: over the seeds. A dash: not "
+        f"published, or a single seed. Without published numbers: {', '.join(unpublished)}.",
         columns,
         rows,
         dict.fromkeys(columns[2:], 3),
@@ -42,7 +43,7 @@ def _table1_row(
     theirs, their_std = known.get(dot), known.get(f"{dot}_std")
     start = (method(name).label, dot, theirs, their_std)
     if not _all_there(cells):
-        return (*start, NOT_RUN, None, None)
+        return NotRun((*start, NOT_RUN, None, None))
     errors = [to_unit_square(c.error_px(None if dot == "average" else dot)) for c in cells]
     ours, spread = fmean(errors), stdev(errors) if len(errors) > 1 else None
     return (*start, ours, spread, None if theirs is None else ours - theirs)
@@ -89,12 +90,17 @@ def _control_caption(trained: Trained) -> str:
         "Published: the cell's own best hyper-parameters; control: all those of changing uniform "
         "noise at level 1.5. Encoder moved: |w - w0| / |w0|. Prediction / copy: mean squared error "
         "of the predicted encodings over that of copying the encoding of frame 0, the solution "
-        "that is constant in time; above 1: worse than copying frame 0. None for SimCLR, whose "
-        "loss compares normalised vectors, so that a ratio of squared distances says nothing. "
+        "that is constant in time; above 1: worse than copying frame 0. None for "
+        f"{', '.join(_without_distances())}, whose loss looks at directions alone: there, squared "
+        "distances say nothing. "
         "Time share: how much of the encodings' variance lies within sequences; 0 is constant in "
         f"time. Trained: the loss fell by {trained.loss_falls:.0%} or more and the encoder moved "
         f"by {trained.encoder_moves:g} or more. Cell: its name in the table of all cells."
     )
+
+
+def _without_distances() -> list[str]:
+    return [look.label for name, look in methods().items() if not MODELS[name].learns_distances]
 
 
 def _control_order(cell: Cell) -> tuple:
@@ -106,7 +112,7 @@ def _control_row(result: CellResult, trained: Trained) -> Sequence[Value]:
     noise = f"{cell.family.replace('_', ' ')} {cell.alpha}"
     start, name = (noise, cell.model_type, cell.variant), str(cell.path)
     if result.outputs is None:
-        return (*start, *[None] * 6, NOT_RUN, name)
+        return NotRun((*start, *[None] * 6, NOT_RUN, name))
     curve = result.outputs.curve or [{"loss": None}]
     _, moved = training_facts(result)
     return (
@@ -125,8 +131,7 @@ def _dynamics(result: CellResult) -> tuple[Value, Value]:
     """Return prediction error over copying error, and the share of variance over time."""
     measured = result.finished.dynamics or {}
     prediction, copy = measured.get("prediction_mse"), measured.get("copy_mse")
-    # Lengths are free in SimCLR's loss, so squared distances measure nothing that it learns.
-    comparable = result.cell.model_type != "SimCLR" and prediction is not None and copy
+    comparable = MODELS[result.cell.model_type].learns_distances and prediction is not None and copy
     return prediction / copy if comparable else None, measured.get("variance_over_time")
 
 
@@ -143,13 +148,13 @@ def probe_table(results: Results) -> Table:
             closed, adam = result.error_px(), result.finished.adam.pred.rmse_px
             rows.append((method(name).label, str(result.cell.path), closed, adam, adam / closed))
         if not both:
-            rows.append((method(name).label, NOT_RUN, None, None, None))
+            rows.append(NotRun((method(name).label, NOT_RUN, None, None, None)))
     columns = ("method", "cell", "closed form, px", "Adam, px", "Adam / closed form")
     return Table(
         "probes",
         "Two solvers of the probe",
         "The same weights read by least squares in closed form, as everywhere on this page, and by "
-        "the published probe (Adam, 30 epochs). Supervised brings its own probe to both.",
+        "the published probe (Adam, 30 epochs). A model with a probe of its own brings it to both.",
         columns,
         rows,
         {columns[2]: 2, columns[3]: 2, columns[4]: 3},

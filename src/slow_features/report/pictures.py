@@ -30,9 +30,10 @@ class Strip(NamedTuple):
 
 
 class PathPanel(NamedTuple):
-    """One sequence with its paths: frame [C, 28, 28]; true, decoded [T, dots, 2] in px."""
+    """One sequence with its paths: frame [C, 28, 28]; error, true, decoded [T, dots, 2] in px."""
 
     title: str
+    error: float
     frame: np.ndarray
     true: np.ndarray
     decoded: np.ndarray
@@ -85,6 +86,7 @@ def path_panels(paths: Paths, first_frames: np.ndarray) -> list[PathPanel]:
     return [
         PathPanel(
             f"sequence {number}: {errors[number]:.1f} px",
+            errors[number],
             first_frames[number],
             np.array(paths.true[number]),
             np.array(paths.decoded[number]),

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,10 @@ _SETTINGS = {
 }
 
 
+# Colour and marker of model types whose entry names none, in the registry's order.
+_SPARE = (("#56B4E9", "P"), ("#8C564B", "*"), ("#332288", "<"), ("#999933", ">"), ("#882255", "h"))
+
+
 @dataclass(frozen=True)
 class Method:
     """How a model type is drawn and named."""
@@ -50,26 +55,19 @@ class Method:
     marker: str
 
 
-# Colours of Okabe and Ito, told apart with any colour vision; markers say the same in grey.
-_KNOWN = {
-    "VICReg": Method("VICReg", "#0072B2", "o"),
-    "SimCLR": Method("SimCLR", "#E69F00", "s"),
-    "RSSM": Method("Reconstruction (RSSM)", "#D55E00", "D"),
-    "IDM": Method("Inverse dynamics (IDM)", "#009E73", "^"),
-    "Supervised": Method("Supervised", "#CC79A7", "v"),
-    "Random": Method("Random features", "#7F7F7F", "X"),
-}
-_SPARE = Method("", "#56B4E9", "P")  # for a model type that a user has added
-
-
 def method(model_type: str) -> Method:
-    """Return how a model type is drawn; one that is not the paper's gets the spare colour."""
-    return _KNOWN.get(model_type, Method(model_type, _SPARE.colour, _SPARE.marker))
+    """Return how a model type is drawn and named."""
+    return methods()[model_type]
 
 
 def methods() -> dict[str, Method]:
     """Return all model types of the registry in its order."""
-    return {name: method(name) for name in MODELS}
+    spare = cycle(_SPARE)
+    looks = {
+        name: (entry.colour, entry.marker) if entry.colour else next(spare)
+        for name, entry in MODELS.items()
+    }
+    return {name: Method(MODELS[name].label or name, *look) for name, look in looks.items()}
 
 
 @contextmanager

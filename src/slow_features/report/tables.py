@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
@@ -13,7 +12,11 @@ from markupsafe import Markup, escape
 Value = str | float | int | None
 NOTHING = "—"  # where there is no number: not published, or not measured
 NOT_RUN = "not run"
-_ALL_NOT_RUN = re.compile(rf"(\d+ )?{NOT_RUN}")  # with a count: so many of as many
+_FORMULA = ("=", "+", "-", "@")  # how one begins in a spreadsheet
+
+
+class NotRun(tuple):
+    """A row about something that was not run at all: a page folds it away."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,15 @@ class Table:
         return f"{value:g}" if isinstance(value, float) else str(value)
 
     def absent(self) -> list[list[str]]:
-        """Return the shown rows that are wholly not run; one that is in part is present."""
-        return [row for row in self.shown() if _not_run(row)]
+        """Return the shown rows about what was not run; what was run in part is present."""
+        return self._rows_that(lambda row: isinstance(row, NotRun))
 
     def present(self) -> list[list[str]]:
         """Return the other rows."""
-        return [row for row in self.shown() if not _not_run(row)]
+        return self._rows_that(lambda row: not isinstance(row, NotRun))
+
+    def _rows_that(self, hold: Callable[[Sequence[Value]], bool]) -> list[list[str]]:
+        return [shown for row, shown in zip(self.rows, self.shown(), strict=True) if hold(row)]
 
     def is_number(self, index: int) -> bool:
         """Return whether a column holds numbers, which stand on the right."""
@@ -69,11 +75,11 @@ class Table:
         return numbers or self.columns[index] in self.digits
 
     def csv(self) -> str:
-        """Return the table as CSV."""
+        """Return the table as CSV that no spreadsheet computes with, whatever texts it holds."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows(self.rows)
+        writer.writerow(map(_inert, self.columns))
+        writer.writerows([map(_inert, row) for row in self.rows])
         return text.getvalue()
 
     def markdown(self) -> Markup:
@@ -84,9 +90,22 @@ class Table:
         return Markup("\n".join("| " + " | ".join(line) + " |" for line in lines))
 
 
-def _not_run(row: Sequence[str]) -> bool:
-    said = [text for text in row if NOT_RUN in text]
-    return NOT_RUN in said and all(_ALL_NOT_RUN.fullmatch(text) for text in said)
+def _inert(value: Value) -> Value:
+    """Return a value that a spreadsheet shows and does not compute: no text that is a formula.
+
+    An apostrophe in front makes it text; numbers, also written as text, stay what they are. A
+    carriage return, which Python before 3.13 does not quote, would begin a new row.
+    """
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", "\n")
+    if not value.strip().startswith(_FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def in_markdown(text: str) -> Markup:

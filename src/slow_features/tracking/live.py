@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slow_features.config.schema import ExperimentBase
 from slow_features.errors import InterruptError
@@ -19,9 +17,6 @@ from slow_features.tracking.process import this_process
 from slow_features.tracking.sink import Description, Metrics, Row, Sink, Status, one_line, reason
 from slow_features.tracking.store import open_store
 from slow_features.tracking.wandb_sink import WandbSink
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 FLUSH_SECONDS = 10.0
 FLUSH_ROWS = 1000
@@ -55,11 +50,6 @@ class Run:
         """Keep a copy of a file with the run."""
         self.flush()
         self._each(lambda sink: sink.log_artifact(Path(path)))
-
-    def log_figure(self, figure: Figure, name: str) -> None:
-        """Keep a matplotlib figure with the run as `name`.png."""
-        self.flush()
-        self._each(lambda sink: _log_figure(sink, figure, name))
 
     def flush(self) -> None:
         """Write the rows that are held back."""
@@ -115,13 +105,6 @@ def run(
             tracked.finish("FAILED", f"{stage}: {one_line(error)}")
             raise
         tracked.finish("FINISHED")
-
-
-def _log_figure(sink: Sink, figure: Figure, name: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.png"
-        figure.savefig(path)
-        sink.log_artifact(path)
 
 
 def _open_sinks(config: ExperimentBase, description: Description, from_scratch: bool) -> list[Sink]:

@@ -55,7 +55,8 @@ def least_memory(config: Experiment, model: WorldModel) -> int:
     """
     weights = sum(parameter.numel() for parameter in model.parameters())
     frames = config.batch_size * config.n_steps * config.model.channels * IMAGE_SIZE**2
-    return _BYTES * (weights * (3 if model.trains else 1) + frames)
+    copies = 3 if MODELS[config.model_type].trains else 1
+    return _BYTES * (weights * copies + frames)
 
 
 def _free_memory(device: torch.device) -> int:

@@ -29,7 +29,7 @@ class Session:
     @property
     def total_steps(self) -> int:
         """Updates in the whole training; 0 where nothing is trained."""
-        if not self.model.trains or self.config.eval_only:
+        if not MODELS[self.config.model_type].trains or self.config.eval_only:
             return 0
         return self.config.steps_per_epoch * self.config.model.epochs
 
@@ -53,7 +53,7 @@ def start_session(config: Experiment, dataset: StoredDataset) -> Session:
     model = build_model(config, device)
     optimisation = (
         model.optimisation(config.batch_size, config.steps_per_epoch, config.model.epochs)
-        if model.trains
+        if MODELS[config.model_type].trains
         else None  # nothing to optimise: total_steps is 0
     )
     stream = BatchStream(
