@@ -11,7 +11,7 @@ from slow_features.report.links import Link
 from slow_features.report.results import CellResult, Results
 from slow_features.report.settings import train_command
 from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
-from slow_features.results.files import RESULT_FILE, Outputs, Place
+from slow_features.results.files import RESULT_FILE, Outputs, Place, RunRecord
 
 # Where `make mlflow` listens; 1 is the experiment that all runs are logged to.
 _MLFLOW_RUNS = "http://127.0.0.1:5000/#/experiments/1/runs?searchFilter="
@@ -86,8 +86,8 @@ def _error_row(result: CellResult) -> Sequence[Value]:
     )
 
 
-def costs_table(results: Results) -> Table:
-    """Return every cell with its cost, the code that made it and the tag of its MLflow run."""
+def runs_table(results: Results) -> Table:
+    """Return every cell with what differs from one run to the next: cost, machine, revision."""
     columns = (
         "cell",
         "sequences",
@@ -95,21 +95,21 @@ def costs_table(results: Results) -> Table:
         "sequences/s",
         "device",
         "threads",
-        "MLflow tags.identity",
+        "machine",
         "code",
     )
     return Table(
-        "costs",
-        "Every cell: cost and origin",
-        "Of the training alone. Code: the git revision that trained. make mlflow opens the runs. "
-        "Why a cell has no result stands in the table of errors.",
+        "runs",
+        "Every cell: what its training cost, and where it ran",
+        "Of the training alone. Code: the git revision that trained; behind it, in brackets, those "
+        "that were shown to compute the same and took the result over.",
         columns,
-        [_cost_row(result) for result in results.cells],
+        [_run_row(result) for result in results.cells],
         dict.fromkeys(columns[2:4], 0),
     )
 
 
-def _cost_row(result: CellResult) -> Sequence[Value]:
+def _run_row(result: CellResult) -> Sequence[Value]:
     name = str(result.cell.path)
     if result.outputs is None:
         return NotRun((name, NOT_RUN, *[None] * 6))
@@ -121,9 +121,15 @@ def _cost_row(result: CellResult) -> Sequence[Value]:
         run.sequences_per_second,
         run.device,
         run.threads,
-        _identity(result.cell, outputs),
-        run.revision[:12],
+        f"{run.machine['cpu']}, {run.machine['cores']} cores",
+        revisions(run),
     )
+
+
+def revisions(run: RunRecord) -> str:
+    """Return the revision that trained, and in brackets those that took the result over."""
+    later = ", ".join(revision[:12] for revision in run.taken_over)
+    return run.revision[:12] + f" ({later})" * bool(later)
 
 
 def _identity(cell: Cell, outputs: Outputs) -> str:
@@ -164,7 +170,6 @@ def _facts(result: CellResult) -> list[tuple[str, str]]:
         *facts,
         ("result", str(Place.recorded(cell.path).probe / RESULT_FILE)),
         ("weights (SHA-256)", outputs.result.weights_checksum),
-        ("code (git revision)", outputs.run.revision),
     ]
 
 

@@ -12,8 +12,9 @@ from slow_features.config.schema import Experiment
 from slow_features.errors import InputError
 from slow_features.files import atomic_folder, write_text
 from slow_features.identity import other_settings
+from slow_features.report.cell_tables import revisions
 from slow_features.report.curves import Line, draw_error_by_frame, draw_loss_curves
-from slow_features.report.page import write_page
+from slow_features.report.page import write_page, write_runs
 from slow_features.report.pictures import (
     Strip,
     caption,
@@ -57,6 +58,7 @@ def write_experiment_report(config: Experiment, place: Place, folder: Path) -> N
             "settings_yaml": as_yaml(config),
         }
         write_page(beside, "experiment", content, pictures, tables)
+        write_runs(beside, content["headline"]["name"], _run_table(found))
 
 
 def _require_same_experiment(
@@ -189,20 +191,28 @@ def errors_table(found: Outputs) -> Table:
 
 
 def _provenance_table(found: Outputs) -> Table:
-    result, summary, run = found.result, found.summary, found.run
+    result, summary = found.result, found.summary
     rows: list[tuple[str, Any]] = [
-        ("code (git revision)", run.revision),
         ("data set (checksum)", result.data_checksum),
         ("weights (checksum)", result.weights_checksum),
         ("noise made of", result.noise.source),
         ("states", result.states() or "not looked at: the probe is the model's own"),
         ("trained on", f"{summary.sequences} sequences, {summary.steps} steps"),
+    ]
+    caption = "As recorded by the training."
+    return Table("provenance", "Where it comes from", caption, ("what", "value"), rows)
+
+
+def _run_table(found: Outputs) -> Table:
+    run = found.run
+    rows: list[tuple[str, Any]] = [
+        ("code (git revision)", revisions(run)),
         ("training took", f"{run.seconds} s, {run.sequences_per_second} sequences/s"),
         ("on", f"{run.device}, {run.threads} threads; {_machine(run.machine)}"),
         ("packages", ", ".join(f"{name} {v or 'none'}" for name, v in run.packages.items())),
     ]
-    caption = "As recorded by the training."
-    return Table("provenance", "Where it comes from", caption, ("what", "value"), rows)
+    caption = "As recorded by the training. In brackets: revisions that took the result over."
+    return Table("runs", "The run", caption, ("what", "value"), rows)
 
 
 def _machine(machine: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from slow_features import paths
 from slow_features.files import atomic_folder
 from slow_features.grid.cells import THREE_DOTS, Cell, cells_of, load_grid, scales
 from slow_features.models.registry import MODELS
-from slow_features.report.cell_tables import cell_cards, cell_links, cells_table, costs_table
+from slow_features.report.cell_tables import cell_cards, cell_links, cells_table, runs_table
 from slow_features.report.claim_tables import (
     checks_table,
     claims_table,
@@ -23,7 +24,7 @@ from slow_features.report.criteria import Rules, read_published, read_rules
 from slow_features.report.grid_figures import setting_name
 from slow_features.report.grid_pictures import grid_pictures
 from slow_features.report.grid_tables import control_table, probe_table, table1
-from slow_features.report.page import write_page
+from slow_features.report.page import write_page, write_runs
 from slow_features.report.results import Results, read_cells, recorded
 from slow_features.report.style import styled
 from slow_features.report.tables import Table
@@ -48,7 +49,9 @@ def write_grid_report(
     with atomic_folder(folder or paths.REPORTS / scale) as beside, styled():
         tables = _tables(results, rules, published, verdicts)
         pictures = grid_pictures(results, beside)
-        write_page(beside, "grid", _content(results, verdicts), pictures, tables)
+        content = _content(results, verdicts)
+        write_page(beside, "grid", content, pictures, tables)
+        write_runs(beside, f"scale “{scale}”", runs_table(results))
 
 
 def _content(results: Results, verdicts: list[ClaimVerdict]) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def _content(results: Results, verdicts: list[ClaimVerdict]) -> dict[str, Any]:
         "finished": len(results.finished),
         "asked": len(results.cells),
         "origin": origin(results),
-        "machines": machines(results),
+        "verified": _verified(results.scale),
         "cards": cell_cards(results),
         "links": cell_links(results),
         "nothing": _nothing(results),
@@ -97,16 +100,14 @@ def _elsewhere(others: Iterable[str]) -> str:
 
 
 def origin(results: Results) -> str:
-    """Return scale, seeds, budget, revision and command, the line under every figure and table."""
+    """Return scale, seeds, budget and command, the line under every figure and table."""
     trained = [r.cell.config for r in results.cells if MODELS[r.cell.model_type].trains]
     epochs = sorted({config.model.epochs for config in trained})
     size = max((config.dataset_size for config in trained), default=0)
     seeds = sorted({r.cell.seed for r in results.cells})
-    codes = sorted({r.finished.run.revision[:12] for r in results.finished})
     return (
         f"Scale {results.scale}; {seeds_in_words(seeds)}; {_range(epochs)} epochs of "
-        f"{size:,} sequences; code {', '.join(codes) or 'none'}; "
-        f"dvc repro report@{results.scale}"
+        f"{size:,} sequences; dvc repro report@{results.scale}"
     )
 
 
@@ -121,10 +122,10 @@ def _range(values: list[int]) -> str:
     )
 
 
-def machines(results: Results) -> list[str]:
-    """Return the machines that the cells ran on."""
-    found = {tuple(sorted(r.finished.run.machine.items())) for r in results.finished}
-    return sorted("; ".join(f"{key} {value}" for key, value in machine) for machine in found)
+def _verified(scale: str) -> str:
+    """Return how the results compare with those computed on another occasion, in a sentence."""
+    file = paths.VERIFIED / f"{scale}.json"
+    return json.loads(file.read_text())["in_words"] if file.exists() else ""
 
 
 def _tables(
@@ -141,6 +142,5 @@ def _tables(
         control_table(results, rules.trained),
         probe_table(results),
         cells_table(results),
-        costs_table(results),
     )
     return {table.name: table for table in tables}

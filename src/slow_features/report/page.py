@@ -53,7 +53,21 @@ def write_page(
     """
     values = content | {"pictures": pictures, "tables": tables}
     for table in tables.values():
-        write_text(folder / f"{table.name}.csv", table.csv())
-        write_text(folder / f"{table.name}.md", table.markdown() + "\n")
+        _write_table(folder, table)
     for source, target in ((f"{template}.html", "index.html"), (f"{template}.md", "report.md")):
         write_text(folder / target, _templates().get_template(source).render(values))
+
+
+def write_runs(folder: Path, title: str, table: Table) -> None:
+    """Write runs.html, runs.md and runs.csv: cost, machine and revision of the runs.
+
+    They differ from one run of the same thing to the next, which the page beside them does not.
+    """
+    _write_table(folder, table)
+    page = _templates().get_template("runs.html").render(title=title, table=table)
+    write_text(folder / "runs.html", page)
+
+
+def _write_table(folder: Path, table: Table) -> None:
+    write_text(folder / f"{table.name}.csv", table.csv())
+    write_text(folder / f"{table.name}.md", table.markdown() + "\n")
