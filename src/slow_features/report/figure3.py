@@ -217,7 +217,8 @@ def _unit_left_px_right(axes: Axes) -> None:
     """Label the left axis on the paper's unit square and the right one in px."""
     from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-    axes.yaxis.set_major_locator(MultipleLocator(0.05 * IMAGE_SIZE))
+    step = 0.05 * IMAGE_SIZE
+    axes.yaxis.set_major_locator(MultipleLocator(step * max(1, axes.get_ylim()[1] // (20 * step))))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda px, _: f"{px / IMAGE_SIZE:.2f}"))
     spec = axes.get_subplotspec()
     if spec.is_first_col():
