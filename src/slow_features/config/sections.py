@@ -117,7 +117,7 @@ class RSSMSection(ModelSection):
     learning_rate: Rate = setting(0.0005, "Adam's rate, constant")
     rssm_adam_epsilon: number(gt=0, le=1) = setting(1e-8, "Adam's epsilon")
     min_var: number(ge=0, le=100) = setting(
-        0.05, "added to the scales of prior and posterior in training"
+        0.05, "added to the scales of prior and posterior in training, save of frame 0's prior"
     )
     backbone_mlp: None = setting(None, "layer behind the encoder: none was published")
     rnn_layers: Annotated[Literal[1], WHOLE] = setting(1, "layers of the GRU")
