@@ -98,7 +98,7 @@ def batch(config, dataset):
 def probe_epoch(config, dataset, kind, batches):
     """Return a call that trains the published probe `kind` ("pred", "enc") on some batches."""
     arguments = _probe_parts(config, dataset, "probe")
-    probe = nn.Linear(config.model.embedding_size, 2, bias=False)
+    probe = nn.Linear(config.model.state_size, 2, bias=False)
     adam = torch.optim.Adam(probe.parameters(), lr=PROBE_RATE)
     return lambda: slow_probe_epoch(*arguments, probe, adam, batches, kind)
 
@@ -106,7 +106,7 @@ def probe_epoch(config, dataset, kind, batches):
 def probe_measurement(config, dataset, kind, batches):
     """Return a call that measures a probe on some batches of the evaluation split."""
     arguments = _probe_parts(config, dataset, "evaluation")
-    probe = nn.Linear(config.model.embedding_size, 2, bias=False)
+    probe = nn.Linear(config.model.state_size, 2, bias=False)
     return lambda: slow_evaluation(*arguments, probe, batches, kind)
 
 

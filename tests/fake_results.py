@@ -34,7 +34,7 @@ def fake_result(config, error_px, per_dot=None, solver="closed_form"):
         dataset_type=config.dataset_type,
         noise=Noise.of(NoiseSetting.from_config(config)),
         seed=config.seed,
-        embedding_size=config.model.embedding_size,
+        embedding_size=config.model.state_size,
         evaluated_on=8,
         pred=ProbeErrors(**table(errors), **more),
         enc=ProbeErrors(**table(errors), **more),

@@ -5,12 +5,9 @@ Each twin (tests/reference/slow_jepa.py) is a plain model in float64 with the sa
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 
-from slow_features.config import sections
 from slow_features.data.batch import TimeMajorBatch
 from slow_features.errors import InputError
 from slow_features.models.registry import MODELS
@@ -79,7 +76,7 @@ def relative_error(value, truth):
         ("SimCLR", {"normalize_z": True, "loss_temp": 4.0}),
         ("IDM", {}),
         ("Supervised", {}),
-        ("Supervised", {"rnn_layers": 3}),
+        ("Supervised", {"rnn_layers": 3, "backbone_mlp": 16}),
     ],
 )
 def test_one_step_equals_the_slow_model_in_float64(name, values):
@@ -126,20 +123,18 @@ def test_twenty_updates_stay_with_the_slow_model(name):
 
 
 def test_vicreg_loss_is_the_weighted_sum_of_its_terms():
-    names = ("sim", "std", "cov", "encoding_std", "encoding_cov", "prediction_diff", "action")
-    names = (*names, "decoding")
+    names = ("sim", "std", "cov", "action")
     weights = {f"{name}_coeff": 0.5 + i for i, name in enumerate(names)}
-    losses = build("VICReg", projector="16-12", **weights).losses(make_batch(), None)
+    losses = build("VICReg", **weights).losses(make_batch(), None)
     assert set(losses) == {"loss", *names}
     expected = sum(weights[f"{name}_coeff"] * losses[name] for name in names)
     torch.testing.assert_close(losses["loss"], expected)
-    assert losses["std"] != losses["encoding_std"]  # behind and before the projector
 
 
 def test_nothing_is_built_or_computed_whose_coefficient_is_zero():
     model = build("VICReg", cov_coeff=0.0)
     assert set(model.losses(make_batch(), None)) == {"loss", "sim", "std"}
-    assert not any("decoder" in key or "action" in key for key in model.state_dict())
+    assert not any("action" in key for key in model.state_dict())
 
 
 def test_variance_and_covariance_may_include_frame_0():
@@ -154,65 +149,26 @@ def test_variance_and_covariance_may_include_frame_0():
         torch.testing.assert_close(losses["cov"], covariance(encodings))
 
 
-def test_prediction_error_may_be_measured_behind_the_projector():
-    batch = make_batch()
-    before = build("VICReg", projector="12").losses(batch, None)["sim"]
-    model = build("VICReg", projector="12", repr_loss_after_projector=True)
-    encodings = model.encode(batch.states)
-    predictions = model.predict(encodings, batch.actions)
-    expected = (model.projector(predictions) - model.projector(encodings[1:])).square().mean()
-    behind = model.losses(batch, None)["sim"]
-    torch.testing.assert_close(behind, expected)
-    assert behind != before
-
-
 def test_gradient_flows_into_predictions_and_encodings_alike():
     """No stop-gradient: the error of the last prediction reaches the last frame's encoding."""
     model = build("VICReg", std_coeff=0.0, cov_coeff=0.0)
     batch = make_batch()
     encodings = model.encode(batch.states).detach().requires_grad_()
-    predictions = model.predict(encodings, batch.actions)
+    predictions = model.predict(encodings[0], batch.actions)
     terms = {term.name: term for term in model.terms(batch, encodings, predictions)}
     terms["sim"].compute().backward()
     assert all(grad.abs().sum() > 0 for grad in encodings.grad)
 
 
-def test_decoder_learns_from_states_that_do_not():
-    model = build("VICReg", sim_coeff=0.0, std_coeff=0.0, cov_coeff=0.0, decoding_coeff=1.0)
-    model.losses(make_batch(channels=1), None)["loss"].backward()
-    assert all(p.grad is not None for p in model.decoder.parameters())
-    others = [p for key, p in model.named_parameters() if not key.startswith("decoder")]
-    assert all(p.grad is None for p in others)
-
-
-def test_random_projector_stays_as_it_was_drawn():
-    model = build("SimCLR", projector="16-8", random_projector=True, base_lr=100.0)
-    start = copy.deepcopy(model.projector.mlp.state_dict())
-    optimiser = model.optimisation(6, 1, 1).optimizer
-    model.losses(make_batch(), None)["loss"].backward()
-    optimiser.step()
-    for key, value in model.projector.mlp.named_parameters():
-        assert torch.equal(value, start[key])
-    assert model.encoder.linear.weight.grad.abs().sum() > 0  # it passes gradients on
-
-
 @pytest.mark.parametrize("name", OWN)
-@pytest.mark.parametrize("burnin", [1, 3])
-def test_rollout_is_the_first_encoding_and_the_predictions(name, burnin):
-    model = build(name, rnn_burnin=burnin).eval()
+def test_rollout_is_the_first_encoding_and_the_predictions(name):
+    model = build(name).eval()
     batch = make_batch()
-    states = model.rollout(batch.states[:burnin], batch.actions, None)
+    states = model.rollout(batch.states[0], batch.actions, None)
     encodings = model.encode(batch.states)
     assert states.shape == (5, 6, 24)
     torch.testing.assert_close(states[0], encodings[0])
-    torch.testing.assert_close(states[1:], model.predict(encodings, batch.actions))
-
-
-@pytest.mark.parametrize("name", JEPA)
-def test_losses_use_the_burn_in(name):
-    batch = make_batch()
-    one, three = (build(name, rnn_burnin=r).losses(batch, None)["loss"] for r in (1, 3))
-    assert one != three
+    torch.testing.assert_close(states[1:], model.predict(encodings[0], batch.actions))
 
 
 def test_supervised_reads_the_first_frames_only_and_brings_its_probe():
@@ -220,7 +176,7 @@ def test_supervised_reads_the_first_frames_only_and_brings_its_probe():
     blind = TimeMajorBatch(batch.states.clone(), batch.locations, batch.actions)
     blind.states[1:] = torch.nan
     loss = model.losses(blind, None)["loss"]
-    states = model.rollout(batch.states[:1], batch.actions, None)
+    states = model.rollout(batch.states[0], batch.actions, None)
     located = model.own_probe(states).view(5, 6, 3, 2)
     torch.testing.assert_close(loss, (located - batch.locations).pow(2).sum(-1).mean())
     assert model.own_probe.bias is None
@@ -234,7 +190,7 @@ def test_random_is_frozen():
 
 
 def test_vicreg_with_nothing_to_train_on_is_refused():
-    with pytest.raises(InputError, match=r"all of its coefficients are 0.*set .*sim_coeff"):
+    with pytest.raises(InputError, match=r"sim_coeff = 0.0: every coefficient is 0; allowed: .*"):
         build("VICReg", sim_coeff=0.0, std_coeff=0.0, cov_coeff=0.0)
 
 
@@ -246,18 +202,17 @@ def test_bfloat16_leaves_losses_and_states_in_float32():
     assert rounded.dtype == torch.float32
     assert exact != rounded
     assert rounded.item() == pytest.approx(exact.item(), rel=3e-2)
-    assert model.rollout(batch.states[:1], batch.actions, None).dtype == torch.float32
+    assert model.rollout(batch.states[0], batch.actions, None).dtype == torch.float32
 
 
-@pytest.mark.parametrize("predictor", ["rnn", "26-16-24", "id"])
-def test_bfloat16_rounds_the_predictor_too(predictor):
-    model, batch = build("VICReg", predictor=predictor), make_batch()
-    encodings = torch.randn(*batch.states.shape[:2], TINY["embedding_size"])
-    exact = model.predict(encodings, batch.actions)
+def test_bfloat16_rounds_the_predictor_too():
+    model, batch = build("VICReg"), make_batch()
+    encoding = torch.randn(6, TINY["embedding_size"])
+    exact = model.predict(encoding, batch.actions)
     model.autocast_dtype = torch.bfloat16
-    rounded = model.predict(encodings, batch.actions)
+    rounded = model.predict(encoding, batch.actions)
     assert rounded.dtype == torch.float32
-    assert (rounded == exact).all() == (predictor == "id")
+    assert not torch.equal(rounded, exact)
     torch.testing.assert_close(rounded, exact, rtol=0.05, atol=0.05)
 
 
@@ -266,19 +221,10 @@ def test_published_sizes_train_one_step(name):
     section_class = MODELS[name].section_class()
     model = MODELS[name].model_class()(section_class(), dots=1)
     batch = make_batch(steps=17, batch=2)
-    assert model.rollout(batch.states[:1], batch.actions, None).shape == (17, 2, 512)
+    assert model.rollout(batch.states[0], batch.actions, None).shape == (17, 2, 512)
     if MODELS[name].trains:
         optimisation = model.optimisation(2, 1, 1)
         loss = model.losses(batch, None)["loss"]
         loss.backward()
         optimisation.optimizer.step()
         assert torch.isfinite(loss)
-
-
-def test_settings_of_every_jepa_model_name_their_own_terms():
-    """A coefficient that no term reads would be a setting without effect."""
-    keys = [k for k in sections.VICRegSection.model_fields if k.endswith("_coeff")]
-    model = build("VICReg", **dict.fromkeys(keys, 1.0))
-    assert {f"{name}_coeff" for name in model.losses(make_batch(), None)} - {"loss_coeff"} == set(
-        keys
-    )

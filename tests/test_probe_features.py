@@ -2,8 +2,6 @@
 decides it: not the batch before, not the global random state, not the mode the model was in.
 """
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from torch import nn
@@ -39,14 +37,13 @@ class FakeModel(nn.Module):
 
     probed_in_training_mode = False
 
-    def __init__(self, noise=0.0, burnin=1):
+    def __init__(self, noise=0.0):
         super().__init__()
-        self.section = SimpleNamespace(rnn_burnin=burnin)
         self.norm = nn.BatchNorm1d(9)
         self.noise = noise
 
-    def rollout(self, frames, actions, generator):
-        states = [self.norm(frames[0].flatten(1))]
+    def rollout(self, frame, actions, generator):
+        states = [self.norm(frame.flatten(1))]
         for action in actions:
             drawn = torch.randn(states[-1].shape, generator=generator)
             states.append(states[-1] + action.sum(1, keepdim=True) + self.noise * drawn)
@@ -70,11 +67,10 @@ def test_states_stand_beside_their_own_locations():
     torch.testing.assert_close(torch.cat([b.states for b in batches], 1)[0], expected)
 
 
-@pytest.mark.parametrize("burnin", [1, 3])
-def test_only_the_first_frames_are_rendered(burnin):
+def test_only_frame_0_is_rendered():
     stream = FakeStream()
-    list(collect(FakeModel(burnin=burnin), stream, 0))
-    assert stream.asked == [burnin] * 3
+    list(collect(FakeModel(), stream, 0))
+    assert stream.asked == [1] * 3
 
 
 def test_samples_depend_on_seed_split_and_index_alone():

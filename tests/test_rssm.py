@@ -6,9 +6,6 @@ with the KL below and above the 3 nats that are free.
 
 from __future__ import annotations
 
-import copy
-import math
-
 import pytest
 import torch
 from torch.distributions import Normal
@@ -25,17 +22,9 @@ TINY = {"backbone_width_factor": 1, "embedding_size": 16, "min_var": 0.1}
 STEPS, BATCH = 5, 6
 
 
-class DoubleRSSM(RSSM):
-    """An RSSM whose encodings keep the frames' precision; the package's are always float32."""
-
-    def encode(self, frames):
-        return self.encoder(frames.flatten(0, 1)).view(*frames.shape[:2], -1)
-
-
 def build(dtype=torch.float32, open_clamp=False, **values):
     torch.manual_seed(0)
-    model_class = DoubleRSSM if dtype == torch.float64 else RSSM
-    model = model_class(RSSMSection(**{**TINY, **values}), dots=1).to(dtype)
+    model = RSSM(RSSMSection(**{**TINY, **values}), dots=1).to(dtype)
     if open_clamp:
         with torch.no_grad():
             model.prior.mean[0].weight.mul_(20)  # KL is above 3 at most steps, below at the last
@@ -70,7 +59,7 @@ def relative_error(value, truth):
 )
 @pytest.mark.parametrize(
     "values",
-    [{}, {"open_clamp": True}, {"action_coeff": 2.0}, {"channels": 3, "min_var": 0.0}],
+    [{}, {"open_clamp": True}, {"channels": 3, "min_var": 0.0}],
 )
 def test_one_step_equals_the_slow_twin(values, dtype, loss_tolerance, tolerance):
     model = build(dtype, **values)
@@ -91,41 +80,15 @@ def test_one_step_equals_the_slow_twin(values, dtype, loss_tolerance, tolerance)
         assert relative_error(statistics[name].double(), value.double()) < 1e-5, name
 
 
-class KinkDistance(TorchDispatchMode):
-    """Records how near to 0 the inputs of ReLUs come: there, a rounding error moves a gradient."""
-
-    def __init__(self):
-        super().__init__()
-        self.smallest = math.inf
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        if function in (torch.ops.aten.relu.default, torch.ops.aten.relu_.default):
-            self.smallest = min(self.smallest, args[0].abs().min().item())
-        return function(*args, **(kwargs or {}))
-
-
-def is_smooth(model, batch, seed):
-    with torch.no_grad(), KinkDistance() as distance:
-        copy.deepcopy(model).losses(batch, seeded(seed))
-    return distance.smallest > 1e-6
-
-
-def test_kinks_are_seen():
-    with KinkDistance() as distance:
-        torch.nn.functional.relu(torch.tensor([0.5, -0.25]))
-    assert distance.smallest == 0.25
-
-
 def test_weights_after_twenty_updates_equal_the_slow_twin():
-    """On batches whose gradients do not jump: no value lies so near the 0 of a ReLU."""
-    model = build(open_clamp=True, learning_rate=0.001)
+    """In float64, where no value lies so near the 0 of a ReLU that rounding moves a gradient."""
+    model = build(torch.float64, open_clamp=True, learning_rate=0.001)
     twin = slow_copy(model)
     optimisation = model.optimisation(BATCH, steps_per_epoch=10, epochs=1)
     adam = torch.optim.Adam(twin.parameters(), lr=0.001, eps=1e-8)
     start = torch.cat([p.detach().flatten() for p in twin.parameters()])
     for step in range(20):
-        candidates = (make_batch(seed=seed) for seed in range(50 * step, 50 * step + 50))
-        batch = next(batch for batch in candidates if is_smooth(twin, batch, step))
+        batch = make_batch(torch.float64, seed=step)
         for network, optimizer in ((model, optimisation.optimizer), (twin, adam)):
             optimizer.zero_grad()
             network.losses(batch, seeded(step))["loss"].backward()
@@ -133,7 +96,7 @@ def test_weights_after_twenty_updates_equal_the_slow_twin():
     ours = as_slow(model.named_parameters())
     weights = torch.cat([ours[name].flatten() for name, _ in twin.named_parameters()])
     truth = torch.cat([p.flatten() for p in twin.parameters()])
-    assert relative_error(weights, truth) < 1e-5
+    assert relative_error(weights, truth) < 1e-9
     assert relative_error(truth, start) > 0.01
 
 
@@ -149,25 +112,24 @@ def test_below_three_nats_only_the_reconstruction_teaches():
         assert bool((parameter.grad == 0).all()) == stands_still, name
 
 
-@pytest.mark.parametrize("burnin", [1, 3])
-def test_rollout_equals_the_slow_twin(burnin):
+def test_rollout_equals_the_slow_twin():
     model = build(torch.float64)
     batch = make_batch(torch.float64)
     model.losses(batch, seeded())  # moves the encoder's running statistics
     model.eval()
-    frames = batch.states[:burnin]
-    beliefs = model.rollout(frames, batch.actions, seeded())
-    truth = slow_copy(model).rollout(frames, batch.actions, seeded())
+    frame = batch.states[0]
+    beliefs = model.rollout(frame, batch.actions, seeded())
+    truth = slow_copy(model).rollout(frame, batch.actions, seeded())
     assert beliefs.shape == (STEPS, BATCH, TINY["embedding_size"])
     torch.testing.assert_close(beliefs, truth, rtol=0, atol=1e-12)
-    torch.testing.assert_close(beliefs[0], model.encode(frames)[0])
+    torch.testing.assert_close(beliefs[0], model.encode(frame))
 
 
-def test_rollout_depends_on_the_burnin_the_actions_and_the_generator():
+def test_rollout_depends_on_the_actions_and_the_generator():
     model, batch = build().eval(), make_batch()
 
-    def roll(count=1, actions=batch.actions, seed=7):
-        return model.rollout(batch.states[:count], actions, seeded(seed))
+    def roll(actions=batch.actions, seed=7):
+        return model.rollout(batch.states[0], actions, seeded(seed))
 
     assert torch.equal(roll(), roll())
     assert not torch.equal(roll()[1], roll(seed=8)[1])
@@ -175,10 +137,6 @@ def test_rollout_depends_on_the_burnin_the_actions_and_the_generator():
     other[2] += 1
     assert torch.equal(roll()[:3], roll(actions=other)[:3])
     assert not torch.equal(roll()[3], roll(actions=other)[3])
-    # Frame 1 first shows in sample 1, so in belief 2. Three frames are encoded in one batch, whose
-    # products may add up in another order than those of one.
-    torch.testing.assert_close(roll()[:2], roll(3)[:2], rtol=1e-5, atol=1e-6)
-    assert (roll()[2] - roll(3)[2]).abs().max() > 1e-3
 
 
 def test_same_generator_same_bytes():
@@ -232,7 +190,7 @@ def test_bfloat16_stays_near_float32():
         assert value.dtype == torch.float32
         assert relative_error(value, exact[name]) < 0.02, name
     assert all(p.grad.dtype == torch.float32 for p in model.parameters())
-    assert model.eval().rollout(batch.states[:1], batch.actions, seeded()).dtype == torch.float32
+    assert model.eval().rollout(batch.states[0], batch.actions, seeded()).dtype == torch.float32
 
 
 class NoSynchronisation(TorchDispatchMode):
@@ -247,7 +205,7 @@ class NoSynchronisation(TorchDispatchMode):
 
 
 def test_a_step_never_waits_for_a_value():
-    model, batch = build(action_coeff=1.0), make_batch()
+    model, batch = build(), make_batch()
     with NoSynchronisation():
         model.losses(batch, seeded())["loss"].backward()
     with pytest.raises(AssertionError), NoSynchronisation():

@@ -112,7 +112,7 @@ def vicreg(config: Experiment, batch: TimeMajorBatch) -> Iterator[str]:
 
     model.encoder.register_forward_hook(note)
     encodings = model.encode(batch.states)
-    predictions = model.predict(encodings, batch.actions)
+    predictions = model.predict(encodings[0], batch.actions)
     yield from seen
     yield row("encodings", encodings, "T, B, D")
     yield row("the predictor starts in", encodings[0], "B, D: frame 0")

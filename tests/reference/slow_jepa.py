@@ -124,14 +124,18 @@ def distance_to_kinks(encoder: nn.Sequential, frames: Tensor) -> float:
 
 
 class SlowModel(nn.Module):
-    """Encoder and GRU, with menet5 and predictor 'rnn' as published."""
+    """Encoder and GRU as published; a layer of size M behind the encoder makes M the state's."""
 
     def __init__(self, section, dots: int = 1) -> None:
         super().__init__()
         self.section, self.dots = section, dots
-        size = section.embedding_size
-        self.encoder = sequential_encoder(section.channels, section.backbone_width_factor, size)
-        self.gru = nn.GRU(section.action_dim, size, section.rnn_layers)
+        self.size = section.embedding_size
+        width = section.backbone_width_factor
+        self.encoder = sequential_encoder(section.channels, width, self.size)
+        if section.backbone_mlp not in (None, "id"):
+            self.size = int(section.backbone_mlp)
+            self.encoder.append(nn.Linear(section.embedding_size, self.size, bias=False))
+        self.gru = nn.GRU(section.action_dim, self.size, section.rnn_layers)
 
     def encode(self, frames: Tensor) -> Tensor:
         """Frames [T, B, C, 28, 28] -> [T, B, D], with one BatchNorm over all of them."""
@@ -189,7 +193,7 @@ class SlowIDM(SlowModel):
 
     def __init__(self, section, dots: int = 1) -> None:
         super().__init__(section, dots)
-        self.action_predictor = nn.Linear(2 * section.embedding_size, section.action_dim)
+        self.action_predictor = nn.Linear(2 * self.size, section.action_dim)
 
     def terms(self, encodings: Tensor, predictions: Tensor, actions: Tensor) -> dict[str, Tensor]:
         error = 0.0
@@ -205,7 +209,7 @@ class SlowSupervised(SlowModel):
 
     def __init__(self, section, dots: int = 1) -> None:
         super().__init__(section, dots)
-        self.probe = nn.Linear(section.embedding_size, dots * 2, bias=False)
+        self.probe = nn.Linear(self.size, dots * 2, bias=False)
 
     def losses(self, batch, generator=None) -> dict[str, Tensor]:
         first = self.encode(batch.states[:1])
@@ -233,6 +237,7 @@ def as_slow(name: str, tensors: dict[str, Tensor], width: int) -> dict[str, Tens
     """
     slow = {}
     for key, value in tensors.items():
+        key = key.replace("encoder.1.", "encoder.12.").replace("encoder.0.", "encoder.")
         if key.startswith("encoder.convolutions."):
             _, _, block, layer, entry = key.split(".")
             key = f"encoder.{3 * int(block) + int(layer)}.{entry}"
@@ -240,7 +245,9 @@ def as_slow(name: str, tensors: dict[str, Tensor], width: int) -> dict[str, Tens
             key = "encoder.11.weight"
             value = value.view(-1, 3, 3, 32 * width).permute(0, 3, 1, 2).flatten(1)
         else:
-            key = key.replace("encoder.linear", "encoder.11").replace("predictor.gru", "gru")
+            key = key.replace("encoder.linear", "encoder.11")
             key = key.replace("action_predictor.linear", "action_predictor")
+            if key.startswith("predictor."):
+                key = key.replace("predictor", "gru")
         slow[key] = value
     return slow

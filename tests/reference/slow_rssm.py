@@ -23,15 +23,15 @@ class SlowDecoder(nn.Sequential):
             nn.ReLU(),
             nn.Unflatten(1, (32 * width, 3, 3)),
             nn.Upsample(scale_factor=2, mode="nearest"),
-            nn.Conv2d(32 * width, 32 * width, 3, padding=1),
+            nn.Conv2d(32 * width, 32 * width, 3, padding=1, bias=False),
             nn.ReLU(),
             nn.BatchNorm2d(32 * width),
             nn.Upsample(scale_factor=3, mode="nearest"),
-            nn.Conv2d(32 * width, 16 * width, 5, padding=2),
+            nn.Conv2d(32 * width, 16 * width, 5, padding=2, bias=False),
             nn.ReLU(),
             nn.BatchNorm2d(16 * width),
             nn.Upsample(scale_factor=3, mode="nearest"),
-            nn.Conv2d(16 * width, channels, 5, padding=2),
+            nn.Conv2d(16 * width, channels, 5, padding=2, bias=False),
             nn.Upsample(size=(28, 28), mode="bilinear", align_corners=False),
         )
 
@@ -51,8 +51,6 @@ class SlowRSSM(nn.Module):
         self.posterior_mean = two_layers(2 * size, size)
         self.posterior_scale = two_layers(2 * size, size)
         self.decoder = SlowDecoder(2 * size, section.channels, width)
-        if section.action_coeff:
-            self.action_predictor = nn.Linear(2 * size, section.action_dim)
 
     def losses(self, batch, generator) -> dict[str, Tensor]:
         frames, steps = batch.states, len(batch.actions)
@@ -60,36 +58,27 @@ class SlowRSSM(nn.Module):
         noise = torch.randn(2, *encodings.shape, generator=generator, dtype=encodings.dtype)
 
         belief = encodings[0]
-        state = self.sample(self.prior(belief), noise[0, 0])
+        state = self.sample(self.prior(belief, frame=0), noise[0, 0])
         reconstruction = self.error(state, belief, frames[0])
-        clamped = kl_sum = action_error = 0.0
+        clamped = kl_sum = 0.0
         for t in range(1, steps + 1):
-            previous = belief
-            belief = self.step(state, batch.actions[t - 1], previous)
-            prior, posterior = self.prior(belief), self.posterior(encodings[t], belief)
+            belief = self.step(state, batch.actions[t - 1], belief)
+            prior, posterior = self.prior(belief, t), self.posterior(encodings[t], belief)
             kl = kl_divergence(prior, posterior).mean()
             kl_sum, clamped = kl_sum + kl, clamped + kl.clamp(min=3)
             decoded_from = self.sample(prior, noise[0, t])
             reconstruction = reconstruction + self.error(decoded_from, belief, frames[t])
             state = self.sample(posterior, noise[1, t])
-            if self.section.action_coeff:
-                guess = self.action_predictor(torch.cat([previous, encodings[t]], dim=1))
-                action_error = action_error + (guess - batch.actions[t - 1]).pow(2).mean()
 
-        loss = (clamped + reconstruction + self.section.action_coeff * action_error) / steps
-        terms = {"loss": loss, "reconstruction": reconstruction / steps, "kl": kl_sum / steps}
-        return terms | ({"action": action_error / steps} if self.section.action_coeff else {})
+        loss = (clamped + reconstruction) / steps
+        return {"loss": loss, "reconstruction": reconstruction / steps, "kl": kl_sum / steps}
 
-    def rollout(self, frames, actions, generator) -> Tensor:
-        encodings = self.encode(frames)
-        shape = (len(actions), *encodings.shape[1:])
-        noise = torch.randn(shape, generator=generator, dtype=encodings.dtype)
-        beliefs = [encodings[0]]
+    def rollout(self, frame, actions, generator) -> Tensor:
+        beliefs = [self.encoder(frame)]
+        shape = (len(actions), *beliefs[0].shape)
+        noise = torch.randn(shape, generator=generator, dtype=frame.dtype)
         for t in range(len(actions)):
-            if 1 <= t < len(frames):
-                state = self.sample(self.posterior(encodings[t], beliefs[t]), noise[t])
-            else:
-                state = self.sample(self.prior(beliefs[t]), noise[t])
+            state = self.sample(self.prior(beliefs[t], t), noise[t])
             beliefs.append(self.step(state, actions[t], beliefs[t]))
         return torch.stack(beliefs)
 
@@ -99,15 +88,16 @@ class SlowRSSM(nn.Module):
     def step(self, state, action, belief):
         return self.cell(torch.relu(self.input(torch.cat([state, action], dim=1))), belief)
 
-    def prior(self, belief):
-        return self.gaussian(self.prior_mean(belief), self.prior_scale(belief))
+    def prior(self, belief, frame):
+        added = self.section.min_var if self.training and frame > 0 else 0.0
+        return self.gaussian(self.prior_mean(belief), self.prior_scale(belief), added)
 
     def posterior(self, encoding, belief):
         both = torch.cat([encoding, belief], dim=1)
-        return self.gaussian(self.posterior_mean(both), self.posterior_scale(both))
-
-    def gaussian(self, mean, scale):
         added = self.section.min_var if self.training else 0.0
+        return self.gaussian(self.posterior_mean(both), self.posterior_scale(both), added)
+
+    def gaussian(self, mean, scale, added):
         scale = nn.functional.softplus(torch.relu(scale)) + added
         return Normal(torch.relu(mean), scale, validate_args=False)
 

@@ -51,13 +51,15 @@ def _walk(schema: dict[str, Any]) -> Iterator[Setting]:
 
 def _allowed(field: dict[str, Any]) -> str:
     if "anyOf" in field:
-        return " or ".join(_allowed(option) for option in field["anyOf"])
+        return " or ".join(_allowed(option).removeprefix("only ") for option in field["anyOf"])
     if "enum" in field:
         return "one of " + ", ".join(str(value) for value in field["enum"])
     if "const" in field:
         return f"only {field['const']!r}"
     if "pattern" in field:
         return f"a text of the form {field['pattern']}"
+    if field.get("minimum") == field.get("maximum") is not None:
+        return f"only {_plain(field['minimum'])}"
     return _TYPES[field["type"]] + _bounds(field)
 
 

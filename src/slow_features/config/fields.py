@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -30,9 +30,9 @@ def _as_float(value: Any) -> Any:
     return float(value) if isinstance(value, int) else value
 
 
-def _as_text(value: Any) -> Any:
-    """Accept a bare number where a text is meant: `backbone_mlp: 512`."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _as_size(value: Any) -> Any:
+    """Accept a size in quotes, as the published files have it: `backbone_mlp: '512'`."""
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) else value
 
 
 def _as_whole(value: Any) -> Any:
@@ -40,15 +40,22 @@ def _as_whole(value: Any) -> Any:
     return value if type(value) is int else repr(value)
 
 
+def _as_switch(value: Any) -> Any:
+    """Keep 0 and 0.0 from passing for false."""
+    return value if isinstance(value, bool) else repr(value)
+
+
 def number(**bounds: float) -> Any:
     """Return the type of a real number within pydantic's bounds (ge, gt, le, lt)."""
     return Annotated[float, Field(**bounds), BeforeValidator(_as_float)]
 
 
-AS_TEXT = BeforeValidator(_as_text)
+AS_SIZE = BeforeValidator(_as_size)
 WHOLE = BeforeValidator(_as_whole)
 Coefficient = number(ge=0, le=1e6)
 Rate = number(gt=0, le=1e3)
+Zero = number(ge=0, le=0)
+Off = Annotated[Literal[False], BeforeValidator(_as_switch)]
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 
 

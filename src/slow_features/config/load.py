@@ -20,6 +20,7 @@ from slow_features.config.published import (
 from slow_features.config.schema import Experiment
 from slow_features.config.yaml_text import read_yaml_text
 from slow_features.errors import InputError
+from slow_features.models.registry import section_name
 
 MAX_BYTES = 1_000_000  # a configuration is a page of text; more is a mistake
 MAX_DEPTH = 2  # top level and one level of sections
@@ -52,6 +53,8 @@ def load_config(files: Iterable[str | Path], values: Sequence[str] = ()) -> Load
     except InputError as error:  # its message begins with the key
         origin = origins.get(re.split("[ :]", str(error), maxsplit=1)[0])
         raise InputError(f"{origin}: {error}" if origin else str(error)) from None
+    if config.model.size_note:
+        more.append(f"{section_name(config.model_type)}.{config.model.size_note}")
     return Loaded(config, notices + more)
 
 

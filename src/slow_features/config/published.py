@@ -14,6 +14,8 @@ WITHOUT_MEANING = {
     "probe_mpc": "planning is not part of this reproduction",
     "quick_debug": "shorten a run with <model>.epochs and dataset_size",
     "eval_at_the_end_only": "the probe always runs once, after training",
+    "vicreg.prediction_diff_coeff": "the published code ignores it",
+    "rssm.action_coeff": "the published code ignores it",
     "rssm.log_recontructed_image": "the report shows decoded frames",
     "rssm.log_reconstructed_image": "the report shows decoded frames",
 }

@@ -122,18 +122,6 @@ def _conflicts(config: ExperimentBase) -> list[str]:
             f"{section}.channels = 3: does not fit dataset_type = Single; "
             "allowed: 1, or dataset_type = Multiple"
         )
-    if config.model.rnn_burnin >= min(config.n_steps, config.val_n_steps):
-        problems.append(
-            f"{section}.rnn_burnin = {config.model.rnn_burnin}: allowed: less than "
-            f"n_steps = {config.n_steps} and val_n_steps = {config.val_n_steps}"
-        )
-    if config.model_type == "RSSM" and (config.rssm.predictor, config.rssm.rnn_layers) != (
-        "rnn",
-        1,
-    ):
-        key, allowed = ("predictor", "rnn") if config.rssm.predictor != "rnn" else ("rnn_layers", 1)
-        value = getattr(config.rssm, key)
-        problems.append(f"rssm.{key} = {value}: the RSSM brings its own; allowed: {allowed}")
     if config.model_type == "VICReg" and not any(
         value for key, value in config.vicreg if key.endswith("_coeff")
     ):

@@ -1,7 +1,8 @@
 """The settings of each model type and of the probe: defaults, bounds, meanings.
 
 Key names and defaults are those of the published configurations (Sobal et al. 2022); a key that
-is not in them says so in its meaning. No torch here: reading a configuration stays cheap.
+is not in them says so in its meaning. A published key that no published file changes takes its
+published value alone. No torch here: reading a configuration stays cheap.
 """
 
 from __future__ import annotations
@@ -11,57 +12,69 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from slow_features.config.fields import (
-    AS_TEXT,
+    AS_SIZE,
     WHOLE,
     Coefficient,
     Count,
+    Off,
     Rate,
     Section,
+    Zero,
     number,
     setting,
 )
 
-ENCODERS = Literal["menet5", "resnet18", "lenet5", "mlp", "identity"]
-_SIZES = r"[1-9]\d{0,4}(-[1-9]\d{0,4})*"  # layer sizes of an MLP, as in "512-512"
+Size = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class ModelSection(Section):
     """What every model type has: an encoder, a predictor and a number of epochs."""
 
-    arch: ENCODERS = setting("menet5", "encoder")
+    arch: Literal["menet5"] = setting("menet5", "encoder")
     backbone_width_factor: Annotated[int, Field(ge=1, le=64)] = setting(
         2, "width w of the encoder: 16w, 32w, 32w channels"
     )
-    backbone_mlp: Annotated[str, Field(pattern=rf"^{_SIZES}$"), AS_TEXT] | None = setting(
-        None, "hidden sizes of an MLP behind the encoder's last layer, as '512-512'; null for none"
+    backbone_mlp: Annotated[Literal["id"] | Size | None, AS_SIZE] = setting(
+        None, "a linear layer behind the encoder, whose size is then the embedding's; id: none"
     )
-    embedding_size: Annotated[int, Field(ge=1, le=65_536)] = setting(512, "size D of an embedding")
+    embedding_size: Size = setting(
+        512, "size D of an embedding, if backbone_mlp does not set another"
+    )
     channels: Annotated[Literal[1, 3], WHOLE] = setting(
         1, "channels of a frame; 3 only with dataset_type Multiple"
     )
     action_dim: Annotated[Literal[2], WHOLE] = setting(2, "size of an action: x and y")
-    predictor: Annotated[str, Field(pattern=rf"^(rnn|id|{_SIZES})$")] = setting(
-        "rnn", "'rnn' (GRU), 'id', or the layer sizes of an MLP as '514-512-512'"
-    )
+    predictor: Literal["rnn"] = setting("rnn", "predictor: a GRU")
     rnn_layers: Annotated[int, Field(ge=1, le=64)] = setting(1, "layers of the GRU")
-    rnn_burnin: Annotated[int, Field(ge=1, le=1000)] = setting(
-        1, "number of first frames whose true encoding the predictor may see"
+    rnn_burnin: Annotated[Literal[1], WHOLE] = setting(
+        1, "number of first frames whose true encoding the predictor sees"
     )
     epochs: Count = setting(100, "passes of dataset_size fresh sequences")
 
+    @property
+    def state_size(self) -> int:
+        """Size of an embedding as the model has it: what the predictor and the probe read."""
+        return self.backbone_mlp if isinstance(self.backbone_mlp, int) else self.embedding_size
+
+    @property
+    def size_note(self) -> str | None:
+        """One line that says so where `embedding_size` is not the embedding's size, else None."""
+        if self.state_size == self.embedding_size:
+            return None
+        return (
+            f"backbone_mlp = {self.backbone_mlp}: embeddings have size {self.state_size}, as "
+            f"published, and not embedding_size = {self.embedding_size}"
+        )
+
 
 class JepaSection(ModelSection):
-    """A joint-embedding model: trained with LARS, with a projector before the loss."""
+    """A joint-embedding model, trained with LARS."""
 
-    projector: Annotated[str, Field(pattern=rf"^(id|{_SIZES})$")] = setting(
-        "id", "projector before the loss: 'id' or layer sizes as '512-512-512'"
-    )
-    random_projector: bool = setting(False, "keep the projector at its random initial weights")
+    projector: Literal["id"] = setting("id", "projector before the loss: none")
+    random_projector: Off = setting(False, "frozen projector: there is none")
     base_lr: Rate = setting(0.2, "LARS rate at batch 256; the rate used is base_lr * batch / 256")
     action_coeff: Coefficient = setting(0.0, "weight of the action predictor's loss")
-    decoding_coeff: Coefficient = setting(
-        0.0, "weight of a decoder's reconstruction loss (the decoder reads detached states)"
-    )
+    decoding_coeff: Zero = setting(0.0, "weight of a decoder's loss: there is none")
 
 
 class VICRegSection(JepaSection):
@@ -70,18 +83,15 @@ class VICRegSection(JepaSection):
     sim_coeff: Coefficient = setting(25.0, "weight of the prediction error")
     std_coeff: Coefficient = setting(25.0, "weight of the variance hinge")
     cov_coeff: Coefficient = setting(1.0, "weight of the covariance")
-    encoding_std_coeff: Coefficient = setting(
-        0.0, "weight of the variance hinge on encodings before the projector"
+    encoding_std_coeff: Zero = setting(
+        0.0, "variance hinge before the projector: there is no projector, see std_coeff"
     )
-    encoding_cov_coeff: Coefficient = setting(
-        0.0, "weight of the covariance on encodings before the projector"
-    )
-    prediction_diff_coeff: Coefficient = setting(
-        0.0, "weight of the error between successive differences of predictions and encodings"
+    encoding_cov_coeff: Zero = setting(
+        0.0, "covariance before the projector: there is no projector, see cov_coeff"
     )
     skip_first_step_vc: bool = setting(True, "leave frame 0 out of variance and covariance")
-    repr_loss_after_projector: bool = setting(
-        False, "measure the prediction error behind the projector"
+    repr_loss_after_projector: Off = setting(
+        False, "prediction error behind the projector: there is none"
     )
 
 
@@ -107,9 +117,10 @@ class RSSMSection(ModelSection):
     learning_rate: Rate = setting(0.0005, "Adam's rate, constant")
     rssm_adam_epsilon: number(gt=0, le=1) = setting(1e-8, "Adam's epsilon")
     min_var: number(ge=0, le=100) = setting(
-        0.05, "added to the scales of prior and posterior in training"
+        0.05, "added to the scales of prior and posterior in training, save of frame 0's prior"
     )
-    action_coeff: Coefficient = setting(0.0, "weight of the action predictor's loss")
+    backbone_mlp: None = setting(None, "layer behind the encoder: none was published")
+    rnn_layers: Annotated[Literal[1], WHOLE] = setting(1, "layers of the GRU")
 
 
 class SupervisedSection(ModelSection):

@@ -63,11 +63,9 @@ class WorldModel(nn.Module):
         """
         raise NotImplementedError
 
-    def rollout(self, frames: Tensor, actions: Tensor, generator: torch.Generator) -> Tensor:
-        """Predict states from the first frames and the actions.
+    def rollout(self, frame: Tensor, actions: Tensor, generator: torch.Generator) -> Tensor:
+        """Predict states from frame 0, [B, C, H, W], and the actions, [T - 1, B, 2].
 
-        frames: [R, B, C, H, W], the first R = rnn_burnin frames (1 as published).
-        actions: [T - 1, B, 2].
         Returns [T, B, D]: the encoding of frame 0, then T - 1 predictions.
         """
         raise NotImplementedError

@@ -16,7 +16,8 @@ class Decoder(nn.Module):
 
     Linear to a 3 x 3 map of 32w channels, ReLU; x2 and 3 x 3 convolution, ReLU, BatchNorm (6 x 6);
     x3 and 5 x 5 convolution to 16w channels, ReLU, BatchNorm (18 x 18); x3 and 5 x 5 convolution
-    to C channels (54 x 54); bilinear to 28 x 28. All upsampling before that is nearest neighbour.
+    to C channels (54 x 54); bilinear to 28 x 28. All upsampling before that is nearest neighbour,
+    and no convolution has a bias.
     """
 
     def __init__(self, state_size: int, channels: int, width_factor: int) -> None:

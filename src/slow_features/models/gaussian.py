@@ -45,7 +45,7 @@ class GaussianHead(nn.Module):
         self.mean = _relu_layers(sizes)
         self.scale = _relu_layers(sizes)
 
-    def forward(self, features: Tensor, min_scale: float) -> Gaussian:
+    def forward(self, features: Tensor, min_scale: float | Tensor) -> Gaussian:
         """Return the Gaussian in the precision of the features; min_scale is added to its scale."""
         mean, scale = self.mean(features), self.scale(features)
         return Gaussian(mean.to(features.dtype), F.softplus(scale.to(features.dtype)) + min_scale)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from slow_features.config.sections import FREE_NATS, RSSMSection
 from slow_features.data.batch import TimeMajorBatch
-from slow_features.losses.action import ActionPredictor, action_error
 from slow_features.models.base import Optimisation, WorldModel
 from slow_features.models.decoder import Decoder
 from slow_features.models.encoders import build_encoder
@@ -30,33 +29,31 @@ class RSSM(WorldModel):
     predicting. Step t costs max(mean KL(prior(b_t) || posterior(e_t, b_t)), 3) plus the error of
     the frame decoded from [a sample of prior(b_t), b_t]; frame 0 costs only the latter.
 
-    Readings of what the paper leaves open: a sample has the embedding's size D, and so do hidden
-    layers; the mean of the KL is over batch and features, and each step's is held against 3 (so
-    read, it stays below 3, and neither the prior's nor the posterior's nets ever learn); `scale`
-    is a standard deviation; the last layer of the posterior's nets has a ReLU as the prior's has;
-    frame 0 has no posterior, and its one sample is both decoded and handed on.
+    Published behaviour: a sample has the embedding's size D, and so do hidden layers; the mean of
+    the KL is over batch and features, and each step's is held against 3 (it stays below 3, so that
+    neither the prior's nor the posterior's nets ever learn); `scale` is a standard deviation, to
+    which training adds min_var, except to the prior's of frame 0; the last layer of the
+    posterior's nets has a ReLU as the prior's has; frame 0 has no posterior, and its one sample is
+    both decoded and handed on.
     """
 
     section: RSSMSection
 
     def __init__(self, section: RSSMSection, dots: int) -> None:
         super().__init__(section, dots)
-        size = section.embedding_size
+        size = section.state_size
         self.encoder = build_encoder(section)
         self.input = nn.Linear(size + section.action_dim, size)
         self.gru = GRU(size, size)
         self.prior = GaussianHead(size, size)
         self.posterior = GaussianHead(2 * size, size, size)
         self.decoder = Decoder(2 * size, section.channels, section.backbone_width_factor)
-        if section.action_coeff:
-            self.action_predictor = ActionPredictor(size, section.action_dim)
 
     def losses(self, batch: TimeMajorBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return "loss" and its terms, sums over frames divided by T - 1, without their weights.
 
         "reconstruction": squared error, mean over batch and pixels. "kl": mean over batch and
-        features, before it is held against FREE_NATS. "action", if action_coeff is not 0: inverse
-        dynamics, with the beliefs as predictions.
+        features, before it is held against FREE_NATS.
         """
         encodings = self.encode(batch.states)  # [T, B, D]
         noise = _standard_normal((2, *encodings.shape), encodings, generator)
@@ -64,7 +61,7 @@ class RSSM(WorldModel):
         with self.autocast(encodings.device):
             _, samples = self._unroll(encodings.detach(), batch.actions, noise[1])
             beliefs = self._beliefs(encodings[0], samples, batch.actions)
-            prior = self._prior(beliefs)
+            prior = self.prior(beliefs, self._prior_min_scales(beliefs))
             posterior = self._posterior(encodings[1:], beliefs[1:])
             states = torch.cat([prior.draw(noise[0]), beliefs], dim=-1)
             decoded = self.decoder(states.flatten(0, 1), steps=len(states))
@@ -74,23 +71,18 @@ class RSSM(WorldModel):
         kl = kl_divergence(Gaussian(prior.mean[1:], prior.scale[1:]), posterior).mean(dim=(1, 2))
         terms = {"reconstruction": errors.mean() * (steps + 1) / steps, "kl": kl.mean()}
         loss = terms["reconstruction"] + kl.clamp(min=FREE_NATS).mean()
-        if self.section.action_coeff:
-            terms["action"] = action_error(
-                self.action_predictor, encodings, beliefs[1:], batch.actions
-            )
-            loss = loss + self.section.action_coeff * terms["action"]
         return {"loss": loss, **terms}
 
-    def rollout(self, frames: Tensor, actions: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the beliefs [T, B, D] that follow from the first frames and the actions.
+    def rollout(self, frame: Tensor, actions: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the beliefs [T, B, D] that follow from frame 0 and the actions.
 
-        frames: [R, B, C, H, W]; actions: [T - 1, B, 2]. Samples are drawn from the posterior as
-        long as there is a frame (the burn-in, t < R), then from the prior. Carries no gradient.
+        frame: [B, C, H, W]; actions: [T - 1, B, 2]. Samples are drawn from the prior. Carries no
+        gradient.
         """
-        encodings = self.encode(frames).detach()
-        noise = _standard_normal((len(actions), *encodings.shape[1:]), encodings, generator)
-        with self.autocast(encodings.device):
-            return self._unroll(encodings, actions, noise)[0]
+        encoding = self.encode(frame).detach()
+        noise = _standard_normal((len(actions), *encoding.shape), encoding, generator)
+        with self.autocast(encoding.device):
+            return self._unroll(encoding[None], actions, noise)[0]
 
     def optimisation(self, batch_size: int, steps_per_epoch: int, epochs: int) -> Optimisation:
         """Return Adam at a constant rate, with the gradient's norm clipped at 1000.
@@ -104,16 +96,18 @@ class RSSM(WorldModel):
 
     @torch.no_grad()
     def _unroll(self, encodings: Tensor, actions: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Walk through time: encodings [R, B, D] -> beliefs [T, B, D] and samples [T - 1, B, D].
+        """Walk through time: encodings [T or 1, B, D] -> beliefs [T, B, D], samples [T - 1, B, D].
 
-        actions: [T - 1, B, 2]; noise: [T - 1 or more, B, D], standard normal. Samples are drawn
-        from the posterior for 0 < t < R, else from the prior.
+        actions: [T - 1, B, 2]; noise: [T - 1 or more, B, D], standard normal. Sample 0 is drawn
+        from the prior, the others from the posterior where there are encodings for it.
         """
         beliefs, samples = [encodings[0]], []
         for t, action in enumerate(actions):
             belief = beliefs[-1]
-            has_posterior = 0 < t < len(encodings)
-            state = self._posterior(encodings[t], belief) if has_posterior else self._prior(belief)
+            if 0 < t < len(encodings):
+                state = self._posterior(encodings[t], belief)
+            else:
+                state = self.prior(belief, self._min_scale if t else 0.0)
             samples.append(state.draw(noise[t]))
             gru_input = self._gru_input(samples[-1], action)
             beliefs.append(torch.gru_cell(gru_input, belief, *self.gru.all_weights[0]))
@@ -131,8 +125,11 @@ class RSSM(WorldModel):
     def _gru_input(self, sample: Tensor, action: Tensor) -> Tensor:
         return F.relu(self.input(torch.cat([sample, action], dim=-1)))
 
-    def _prior(self, belief: Tensor) -> Gaussian:
-        return self.prior(belief, self._min_scale)
+    def _prior_min_scales(self, beliefs: Tensor) -> Tensor:
+        """Return what is added to the prior's scale, [T, 1, 1]: nothing at frame 0."""
+        scales = beliefs.new_full((len(beliefs), 1, 1), self._min_scale)
+        scales[0] = 0.0
+        return scales
 
     def _posterior(self, encoding: Tensor, belief: Tensor) -> Gaussian:
         return self.posterior(torch.cat([encoding, belief], dim=-1), self._min_scale)

@@ -11,22 +11,18 @@ from slow_features.models.jepa import JepaModel, Term
 
 
 class SimCLR(JepaModel):
-    """Contrastive loss between the (projected) predictions and encodings of each time step."""
+    """Contrastive loss between the predictions and encodings of each time step."""
 
     section: SimCLRSection
 
     def terms(self, batch: TimeMajorBatch, encodings: Tensor, predictions: Tensor) -> list[Term]:
         """Return "contrastive", with weight 1, and the common terms."""
-
-        def contrastive() -> Tensor:
-            return contrastive_loss(
-                self.projector(predictions),
-                self.projector(encodings[1:]),
-                self.section.loss_temp,
-                self.section.normalize_z,
-            )
-
+        temperature, normalize = self.section.loss_temp, self.section.normalize_z
         return [
-            Term("contrastive", 1.0, contrastive),
+            Term(
+                "contrastive",
+                1.0,
+                lambda: contrastive_loss(predictions, encodings[1:], temperature, normalize),
+            ),
             *super().terms(batch, encodings, predictions),
         ]

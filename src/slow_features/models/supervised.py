@@ -16,8 +16,8 @@ from slow_features.models.jepa import EncoderPredictor
 class Supervised(EncoderPredictor):
     """Encoder, predictor and linear probe trained together on the probe's loss.
 
-    Only the first rnn_burnin frames are encoded, as when it is probed. Published behaviour: it
-    stays in training mode when it is probed, so that BatchNorm uses the statistics of the batch.
+    Frame 0 alone is encoded, as when it is probed. Published behaviour: it stays in training mode
+    when it is probed, so that BatchNorm uses the statistics of the batch.
     """
 
     section: SupervisedSection
@@ -25,7 +25,7 @@ class Supervised(EncoderPredictor):
 
     def __init__(self, section: SupervisedSection, dots: int) -> None:
         super().__init__(section, dots)
-        self.probe = nn.Linear(section.embedding_size, dots * 2, bias=False)
+        self.probe = nn.Linear(section.state_size, dots * 2, bias=False)
 
     @property
     def own_probe(self) -> nn.Linear:
@@ -38,8 +38,7 @@ class Supervised(EncoderPredictor):
         Summed over x and y, mean over time steps, batch and dots; in the batch's units of
         location (normalised as published), squared.
         """
-        frames = batch.states[: self.section.rnn_burnin]
-        states = self.rollout(frames, batch.actions, generator)  # [T, B, D]
+        states = self.rollout(batch.states[0], batch.actions, generator)  # [T, B, D]
         located = self.probe(states).unflatten(-1, (self.dots, 2))
         return {"loss": (located - batch.locations).square().sum(-1).mean()}
 

@@ -9,20 +9,18 @@ from torch import Tensor, nn
 class UpsampledConv2d(nn.Conv2d):
     """Upsample maps by a whole factor f (nearest neighbour), then convolve them.
 
-    The convolution, whose parameters these are, has kernel size 2f - 1 and padding f - 1:
-    3 x 3 behind a doubling, 5 x 5 behind a tripling. [N, in, H, W] -> [N, out, fH, fW].
+    The convolution, whose weight this is, has kernel size 2f - 1, padding f - 1 and no bias, as
+    published: 3 x 3 behind a doubling, 5 x 5 behind a tripling. [N, in, H, W] -> [N, out, fH, fW].
     """
 
     def __init__(self, in_channels: int, out_channels: int, factor: int) -> None:
-        super().__init__(in_channels, out_channels, 2 * factor - 1, padding=factor - 1)
+        super().__init__(in_channels, out_channels, 2 * factor - 1, padding=factor - 1, bias=False)
         self.factor = factor
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return conv(upsample(maps)), computed as one transposed convolution."""
         kernel = transposed_kernel(self.weight)
-        return F.conv_transpose2d(
-            maps, kernel, self.bias, stride=self.factor, padding=self.factor - 1
-        )
+        return F.conv_transpose2d(maps, kernel, stride=self.factor, padding=self.factor - 1)
 
 
 class SubpixelConv2d(UpsampledConv2d):
@@ -31,8 +29,7 @@ class SubpixelConv2d(UpsampledConv2d):
     def forward(self, maps: Tensor) -> Tensor:
         """Return conv(upsample(maps)), computed as a 3 x 3 convolution and a pixel shuffle."""
         kernel = subpixel_kernel(transposed_kernel(self.weight))
-        bias = self.bias.repeat_interleave(self.factor**2)
-        return F.pixel_shuffle(F.conv2d(maps, kernel, bias, padding=1), self.factor)
+        return F.pixel_shuffle(F.conv2d(maps, kernel, padding=1), self.factor)
 
 
 def transposed_kernel(weight: Tensor) -> Tensor:

@@ -160,6 +160,7 @@ def _facts(result: CellResult) -> list[tuple[str, str]]:
     facts = [
         ("settings", cell.source),
         ("changed in them", "; ".join(map(str, cell.changes)) or "nothing"),
+        *([("embedding", note)] if (note := cell.config.model.size_note) else []),
         ("DVC stage", f"train@{cell.scale}-{cell.model_type}"),
     ]
     if outputs is None:

@@ -13,6 +13,7 @@ from slow_features.config.schema import Experiment
 from slow_features.models.registry import section_name
 from slow_features.report.tables import Table
 
+_ALL_ELSE = "Every other setting has its default; all of them are in config.yaml."
 _PLACES = frozenset({"output_path"})  # where a result lies says nothing about it
 
 
@@ -49,7 +50,7 @@ def differences_table(config: Experiment) -> Table:
     return Table(
         "settings",
         "What differs from the defaults",
-        "Every other setting has its default; all of them are in config.yaml.",
+        _ALL_ELSE + (f" {config.model.size_note}." if config.model.size_note else ""),
         ("setting", "value", "default", "meaning"),
         rows,
     )

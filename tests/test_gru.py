@@ -1,4 +1,4 @@
-"""Predictors: the GRU against torch.nn.GRU, burn-in and MLP against a loop over time steps."""
+"""The predictor: a GRU, against torch.nn.GRU and a loop over time steps."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from slow_features.config.sections import ModelSection
-from slow_features.errors import InputError
 from slow_features.models.gru import GRU
-from slow_features.models.predictors import build_predictor
 
 SIZE, BATCH, STEPS = 24, 5, 7
-
-
-def section(**values):
-    return ModelSection(**{"embedding_size": SIZE, **values})
 
 
 @pytest.mark.parametrize("layers", [1, 3])
@@ -79,56 +72,16 @@ def test_gru_with_bfloat16_products_stays_near_float32_over_all_steps():
         assert relative_distance(found, truth) < 1e-2
 
 
-def slow_rollout(predictor, encodings, actions):
-    """One action at a time; the state is set to the true encoding wherever there is one."""
-    state, predictions = None, []
-    for t, action in enumerate(actions):
-        if t < len(encodings):
-            state = encodings[t]
-        state = predictor.unroll(state, action.unsqueeze(0))[0]
-        predictions.append(state)
-    return torch.stack(predictions)
-
-
-@pytest.mark.parametrize("burnin", [1, 2, 4, STEPS])
-@pytest.mark.parametrize("name", ["rnn", "id", f"{SIZE + 2}-16-{SIZE}"])
-def test_burn_in_resets_the_state_to_the_true_encodings(name, burnin):
-    torch.manual_seed(0)
-    predictor = build_predictor(section(predictor=name, rnn_burnin=burnin))
-    encodings, actions = torch.randn(burnin, BATCH, SIZE), torch.randn(STEPS, BATCH, 2)
-    predictions = predictor(encodings, actions)
-    assert predictions.shape == (STEPS, BATCH, SIZE)
-    torch.testing.assert_close(predictions, slow_rollout(predictor, encodings, actions))
-
-
 def test_layers_of_a_deep_gru_all_start_in_the_encoding():
     torch.manual_seed(0)
-    predictor = build_predictor(section(rnn_layers=2))
-    encoding, actions = torch.randn(1, BATCH, SIZE), torch.randn(STEPS, BATCH, 2)
-    weights = predictor.gru.state_dict()
+    predictor = GRU(2, SIZE, 2)
+    encoding, actions = torch.randn(BATCH, SIZE), torch.randn(STEPS, BATCH, 2)
+    weights = predictor.state_dict()
     layers = [nn.GRUCell(2, SIZE), nn.GRUCell(SIZE, SIZE)]
     for i, layer in enumerate(layers):
         layer.load_state_dict({key: weights[f"{key}_l{i}"] for key in layer.state_dict()})
-    states = [encoding[0], encoding[0]]
+    states = [encoding, encoding]
     for t, action in enumerate(actions):
         states[0] = layers[0](action, states[0])
         states[1] = layers[1](states[0], states[1])
-        torch.testing.assert_close(predictor(encoding, actions)[t], states[1])
-
-
-def test_identity_predicts_the_last_known_encoding():
-    encodings = torch.arange(2.0).view(2, 1, 1).expand(2, BATCH, SIZE)
-    predictions = build_predictor(section(predictor="id"))(encodings, torch.randn(4, BATCH, 2))
-    assert predictions[:, 0, 0].tolist() == [0.0, 1.0, 1.0, 1.0]
-
-
-def test_first_size_of_an_mlp_is_always_state_and_action():
-    """Published configurations write 515 where D + action_dim is 514."""
-    predictor = build_predictor(section(predictor=f"515-16-{SIZE}"))
-    assert [p.shape for p in predictor.parameters() if p.ndim == 2] == [(16, SIZE + 2), (SIZE, 16)]
-
-
-@pytest.mark.parametrize("sizes", ["26-16-25", "26"])
-def test_an_mlp_that_does_not_end_in_a_state_is_refused(sizes):
-    with pytest.raises(InputError, match=rf"predictor = {sizes}: allowed: .*embedding_size = 24"):
-        build_predictor(section(predictor=sizes))
+        torch.testing.assert_close(predictor(actions, encoding)[t], states[1])
