@@ -196,7 +196,8 @@ NO_SETTING = {  # no `key=value` at all
     "vicreg..base_lr=1": "'vicreg..base_lr=1'", "seed=[1": "seed=[1", "seed='": "seed=",
     "seed=!!python/object/apply:os.getcwd []": "tag", "seed=*a": "alias",
     "vicreg={a: {b: 1}}": "nested too deep", "vicreg={1: 2}": "key 1",
-    'run_name="a\\0b"': "#x0000", 'output_path="\\ud800"': "#xd800", "seed=" + "9" * 5000: "4300", "seed=" + "[" * 2000: "nested too deep", "seed=\x00": "#x0000",
+    'run_name="a\\0b"': "#x0000", 'output_path="\\ud800"': "#xd800",
+    "seed=" + "9" * 5000: "4300", "seed=" + "[" * 2000: "nested too deep", "seed=\x00": "#x0000",
 }  # fmt: skip
 ARGUMENTS = {  # of the command line itself
     ("--bogus",): "--bogus",
