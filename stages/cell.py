@@ -1,5 +1,10 @@
 """Train and evaluate one cell of the paper's grid into the store of finished cells."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # this checkout's own code
+
 from slow_features.errors import exit_with_message
 
 

@@ -1,5 +1,10 @@
 """Make the data set of one experiment, and write what it is, with pictures of its sequences."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # this checkout's own code
+
 from slow_features.errors import exit_with_message
 
 
@@ -13,8 +18,6 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     config = cli.configuration(arguments)
-
-    from pathlib import Path
 
     from slow_features.experiment import describe_data
     from slow_features.files import check_replaceable, check_writable

@@ -1,5 +1,10 @@
 """One stage of the paper's grid, by its name, as train@quick-fixed_uniform-VICReg."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # this checkout's own code
+
 from slow_features.errors import exit_with_message
 
 

@@ -1,5 +1,10 @@
 """Write the page about one experiment: figures, tables, settings, origin."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # this checkout's own code
+
 from slow_features.errors import exit_with_message
 
 
@@ -16,8 +21,6 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     config = cli.configuration(arguments)
-
-    from pathlib import Path
 
     from slow_features import paths
     from slow_features.files import check_replaceable

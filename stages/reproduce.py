@@ -1,6 +1,9 @@
 """Run everything that is out of date, as many cells at once as there are cores; DVC records it."""
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # this checkout's own code
 
 from slow_features.errors import exit_with_message
 

@@ -1,6 +1,9 @@
 """Compare the results in git with those that this machine has computed."""
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # this checkout's own code
 
 from slow_features.errors import exit_with_message
 

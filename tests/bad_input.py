@@ -135,7 +135,7 @@ WRONG = {
          "idm.random_projector"], ["true", "0.0", *NOT_A_SWITCH]),
     **for_each(["dataset_structured_noise_path", "load_checkpoint_path"], NOT_A_TEXT),
     **for_each(["run_name", "run_group"], [*NOT_A_TEXT, "x" * 201]),
-    "output_path": [*NOT_A_TEXT, "null"],
+    "output_path": NOT_A_TEXT,
     "scale": [*NOT_A_TEXT, "null", "QUICK", "'; touch pwned'", "../x", "a-b", "x" * 33, "'a\n'"],
     **for_each(["model_type", "dataset_type", "device", "precision"], NOT_ONE_OF),
     **for_each([f"{model}.arch" for model in MODELS], NOT_ONE_OF),
@@ -167,6 +167,11 @@ TOGETHER = {  # fine alone, impossible together
     ("rssm.backbone_mlp=8",): ("rssm.backbone_mlp = 8", "allowed: null"),
     ("vicreg.sim_coeff=0", "vicreg.std_coeff=0", "vicreg.cov_coeff=0"): ("vicreg.sim_coeff",),
     ("eval_only=true",): ("eval_only = True", "load_checkpoint_path"),
+    ("probing_cfg.full_finetune=true",): ("probing_cfg.full_finetune = True", "eval_only"),
+    ("model_type=RSSM", "eval_only=true", "probing_cfg.full_finetune=true"): (
+        "model_type = RSSM",
+        "VICReg or SimCLR",
+    ),
     ("probing_cfg.solver=adam", "dataset_batch_size=33"): ("dataset_batch_size = 33", "32"),
     ("probing_cfg.solver=adam", "probing_cfg.batch_size=33"): ("probing_cfg.batch_size = 33",),
 }
@@ -188,6 +193,7 @@ NO_SETTING = {  # no `key=value` at all
     "vicreg..base_lr=1": "'vicreg..base_lr=1'", "seed=[1": "seed=[1", "seed='": "seed=",
     "seed=!!python/object/apply:os.getcwd []": "tag", "seed=*a": "alias",
     "vicreg={a: {b: 1}}": "nested too deep", "vicreg={1: 2}": "key 1",
+    'run_name="a\\0b"': "#x0000", 'output_path="\\ud800"': "#xd800",
     "seed=" + "9" * 5000: "4300", "seed=" + "[" * 2000: "nested too deep", "seed=\x00": "#x0000",
 }  # fmt: skip
 ARGUMENTS = {  # of the command line itself
@@ -207,6 +213,7 @@ ARGUMENTS = {  # of the command line itself
     ("--configs", "/dev/zero"): "/dev/zero",
     ("--configs", "good.yaml/x"): "good.yaml/x",
     ("--configs", "."): ".:",
+    ("--help-settings", "nonsense"): "nonsense",
 }
 
 
@@ -291,7 +298,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {  # content, and what the line must
     "billion laughs": (laughs(), "alias *a0"),
     "hexadecimal": ("seed: 0x" + "f" * 5000 + "\n", "seed = '0xff"),
     "many digits": ("seed: " + "9" * 5000 + "\n", "4300"),
-    "large": ("# " + "x" * 1_000_001, "larger than 1000000 bytes"),
+    "large": ("# " + "x" * 65_536, "larger than 65536 bytes"),
     "null byte": ("seed: 1\x00\n", "#x0000"),
     "bytes": (bytes(range(256)), "not a YAML file"),
     "picture": (b"\x89PNG\r\n\x1a\n" + bytes(200), "not a YAML file"),
@@ -324,7 +331,11 @@ def file_cases() -> list[Case]:
         "file: a link to itself", ("--configs", "bad.yaml"), ("bad.yaml",),
         spoil=lambda folder: (folder / "bad.yaml").symlink_to("bad.yaml"),
     )  # fmt: skip
-    return [*cases, folder, link, circle]
+    pipe = Case(
+        "file: a pipe", ("--configs", "bad.yaml"), ("bad.yaml", "a pipe or a device"),
+        spoil=lambda folder: os.mkfifo(folder / "bad.yaml"),
+    )  # fmt: skip
+    return [*cases, folder, link, circle, pipe]
 
 
 def put(folder: Path, content: str | bytes, name: str = "bad.yaml") -> None:

@@ -1,21 +1,19 @@
 """Settings: merged in order, refused with one clear line, written as they are read."""
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slow_features.config.authors_layout import authors_settings, published_rows
 from slow_features.config.cli import as_yaml
 from slow_features.config.describe import all_settings, help_text
-from slow_features.config.load import load_config, parse_value, validate
-from slow_features.config.published import recognise
+from slow_features.config.load import MAX_BYTES, load_config, parse_value, validate
 from slow_features.config.schema import Experiment
-from slow_features.config.sections import SupervisedSection
 from slow_features.errors import InputError
 from slow_features.models.registry import MODELS, section_name
 
@@ -124,46 +122,53 @@ def test_any_dotted_text_is_parsed_or_refused(text):
         assert "--values" in str(error)
 
 
-def test_published_keys_without_meaning_are_accepted_with_one_line_each():
-    loaded = load_config([], ["eval_mpcs=5", "rssm.log_recontructed_image=true"])
-    assert len(loaded.notices) == 2
-    assert "eval_mpcs" in loaded.notices[0]
+@pytest.mark.parametrize(
+    ("text", "value"), [("True", True), ("False", False), ("true", True), ("False ", False)]
+)
+def test_values_are_yaml_or_python(text, value):
+    assert load_config([], [f"wandb={text}"]).config.wandb is value
 
 
-def test_all_published_rows_describe_the_right_model(tmp_path):
-    """The 144 published best configurations load in the authors' layout, as YAML files."""
-    rows = published_rows()
-    assert len(rows) == 144
-    expected = {"vicreg": "VICReg", "simclr": "SimCLR", "idm": "IDM", "rssm": "RSSM"}
-    for row in rows:
-        file = write(tmp_path, "published.yaml", yaml.safe_dump(authors_settings(row)))
-        config = load_config([file]).config
-        assert config.model_type == expected.get(row["method"], "Supervised"), row["file"]
-        assert config.dataset_batch_size == int(row["dataset_batch_size"])
-        assert config.dataset_noise == float(row["dataset_noise"])
-        assert config.dataset_static_noise == float(row["dataset_static_noise"])
-        assert _rate(config) == _published_rate(row)
+@pytest.mark.parametrize("text", ["None", "null", "~", ""])
+def test_nothing_has_four_names(text):
+    config = load_config([], [f"run_name={text}", f"output_path={text}"]).config
+    assert (config.run_name, config.output_path) == (None, "runs/experiment")
+    assert load_config([], ["run_name='None'"]).config.run_name == "None"
 
 
-def _rate(config):
-    names = {"RSSM": "learning_rate", "Supervised": "lr"}
-    return getattr(config.model, names.get(config.model_type, "base_lr"))
+def test_a_setting_knows_where_it_comes_from(tmp_path):
+    first = write(tmp_path, "a.yaml", "wandb: true\nseed: 1\n")
+    second = write(tmp_path, "b.yaml", "seed: 2\n")
+    loaded = load_config([first, second], ["vicreg.epochs=3"])
+    where = (str(first), str(second), "--values")
+    assert tuple(map(loaded.origins.get, ("wandb", "seed", "vicreg.epochs"))) == where
+    assert "threads" not in loaded.origins
 
 
-def _published_rate(row):
-    keys = ("vicreg.base_lr", "simclr.base_lr", "rssm.learning_rate", "probing_cfg.lr")
-    return float(next(row[key] for key in keys if row[key]))
+@pytest.mark.parametrize("text", ["[1,", "[[],", "[{},", "[a, b: c,"])
+def test_a_large_file_is_refused_at_once_and_the_largest_soon(tmp_path, text):
+    large = "seed: [" + text[1:] * (1_000_000 // len(text)) + "1]"
+    allowed = "seed: [" + text[1:] * (MAX_BYTES // len(text)) + "1]"
+    for content, seconds in ((large, 0.1), (allowed, 5.0)):
+        file = write(tmp_path, "large.yaml", content)
+        started = time.process_time()
+        with pytest.raises(InputError, match=r"large\.yaml"):
+            load_config([file])
+        assert time.process_time() - started < seconds
 
 
-def test_supervised_takes_sizes_from_its_published_section():
-    row = next(r for r in published_rows() if r["file"].startswith("sweep_fixed_uniform.(1).sup"))
-    config, notices = recognise(validate(authors_settings(row)))
-    assert config.supervised == SupervisedSection(
-        backbone_mlp=2048, embedding_size=512, rnn_layers=3, backbone_width_factor=4,
-        lr=0.0001913441728703785, epochs=200, batch_size=128,
-    )  # fmt: skip
-    assert config.eval_only is False
-    assert len(notices) == 1
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(InputError, match=r"pipe\.yaml: a pipe or a device; allowed: a YAML file"):
+        load_config([tmp_path / "pipe.yaml"])
+
+
+@pytest.mark.parametrize("key", ["output_path", "load_checkpoint_path", "run_name"])
+@pytest.mark.parametrize("character", ["\\0", "\\ud800", "\\udcff"])
+def test_characters_that_no_file_holds_are_refused(key, character):
+    """The first ends a name for the system, the others have no bytes."""
+    with pytest.raises(InputError, match="character #x"):
+        load_config([], [f'{key}="a{character}b"'])
 
 
 def test_help_names_every_key_with_its_meaning():
@@ -171,6 +176,12 @@ def test_help_names_every_key_with_its_meaning():
     for key, setting in all_settings().items():
         assert f"  {key} = " in text
         assert setting.meaning in text
+
+
+def test_help_on_some_settings_names_those_alone():
+    text = help_text("noise_path")
+    assert text.splitlines()[1] == "  dataset_structured_noise_path = null"
+    assert len(text.splitlines()) == 3
 
 
 def test_every_model_type_has_its_section():

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from slow_features.training.identity import identity
 
 from slow_features.config.load import load_config
 from slow_features.data import cifar, images, photographs
@@ -17,7 +18,6 @@ from slow_features.errors import InputError
 from slow_features.experiment import dataset_spec, open_data
 from slow_features.models.registry import MODELS
 from slow_features.probe.evaluate import evaluation_stream
-from slow_features.training.identity import identity
 from slow_features.training.session import start_session
 from tests.cifar_files import LAYOUTS, content_of, write_cifar
 from tests.reference import slow_data

@@ -1,4 +1,4 @@
-"""The DVC pipeline for real, in a clone of its own with tiny settings, and in clones of that one."""
+"""The DVC pipeline for real, with tiny settings, in a clone and in fresh clones of that one."""
 
 import json
 import os

@@ -19,7 +19,9 @@ from tests.test_report_experiment import settings as report_settings
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [
-    file for part in ("src", "stages", "benchmarks") for file in ROOT.glob(f"{part}/**/*.py")
+    file
+    for part in ("src/**", "stages/**", "benchmarks/**", "")
+    for file in ROOT.glob(f"{part}/*.py".removeprefix("/"))
 ]
 BROWSER = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",

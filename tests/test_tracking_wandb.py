@@ -95,7 +95,7 @@ def test_one_tracker_s_failure_is_not_the_other_s(wandb, capfd):
 
 def test_without_the_package_nothing_starts(store_root, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(MachineError, match=r"pip install 'slow-features\[wandb\]'"), track():
+    with pytest.raises(MachineError, match=r'pip install -e "\.\[wandb\]"'), track():
         raise AssertionError("the block must not run")
     assert open_store().find() == []
 

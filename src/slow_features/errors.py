@@ -7,8 +7,10 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from slow_features.interrupt import sigterm_as_exit, stop_with_parent
+from slow_features.streams import make_streams_safe
 
 
 class SlowFeaturesError(Exception):
@@ -42,10 +44,11 @@ class InterruptError(SlowFeaturesError):
 def exit_with_message(main: Callable[[], None]) -> None:
     """Run a stage's `main`; what ends it early becomes one line on stderr and an exit code.
 
-    2: the input is wrong. 1: the machine refuses, or the numbers went wrong. 130, 143: Ctrl-C,
-    SIGTERM. Anything else is a bug of ours and keeps its traceback. A stage that DVC has started
-    is stopped when DVC dies.
+    2: the input is wrong. 1: the machine refuses (packages are missing, too), or the numbers went
+    wrong. 130, 143: Ctrl-C, SIGTERM. Anything else is a bug of ours and keeps its traceback. A
+    stage that DVC has started is stopped when DVC dies. A stderr that is closed or full ends none.
     """
+    make_streams_safe()
     if "DVC_STAGE" in os.environ:
         stop_with_parent(os.getppid())
     try:
@@ -63,6 +66,15 @@ def exit_with_message(main: Callable[[], None]) -> None:
         if error.code != 128 + signal.SIGTERM:
             raise
         _leave(f"stopped by SIGTERM; to go on: {_this_command()}", error.code)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "slow_features"):  # a bug of ours
+            raise
+        _leave(
+            f"error: the package {package} is not installed here; `make setup` makes the "
+            "environment, `source .venv/bin/activate` turns it on",
+            1,
+        )
     except OSError as error:
         _leave(f"error: {error.filename or 'the machine'}: {error.strerror or error}", 1)
     except (MemoryError, RuntimeError) as error:
@@ -73,6 +85,14 @@ def exit_with_message(main: Callable[[], None]) -> None:
             f"backbone_width_factor, n_steps): {str(error).splitlines()[0][:200]}",
             1,
         )
+
+
+def shorten(value: Any) -> str:
+    """Return a value as one short line of text, for a message."""
+    if isinstance(value, int) and abs(value) >= 10**40:
+        return f"a number of {value.bit_length() * 3 // 10} digits"
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _leave(line: str, code: int) -> None:

@@ -82,11 +82,12 @@ def _plain(bound: float) -> str:
     return str(int(bound)) if bound == int(bound) else f"{bound:g}"
 
 
-def help_text() -> str:
-    """Return one line per setting: key, default, allowed values, meaning."""
+def help_text(part: str = "") -> str:
+    """Return what is to know about each setting whose key holds `part`."""
     lines = [
-        f"  {s.key} = {'null' if s.default is None else s.default!r}\n"
+        f"  {s.key} = {'null' if s.default is None else repr(s.default)}\n"
         f"      {s.meaning} [{s.allowed}]"
         for s in all_settings().values()
+        if part in s.key
     ]
     return "settings (key = default, meaning, [allowed values]):\n" + "\n".join(lines)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,20 +20,25 @@ from slow_features.config.published import (
 )
 from slow_features.config.schema import Experiment
 from slow_features.config.yaml_text import read_yaml_text
-from slow_features.errors import InputError
+from slow_features.errors import InputError, shorten
 from slow_features.models.registry import section_name
 
-MAX_BYTES = 1_000_000  # a configuration is a page of text; more is a mistake
+MAX_BYTES = 65_536  # a configuration is a page of text; more is a mistake, and slow to read
 MAX_DEPTH = 2  # top level and one level of sections
+VALUES = "--values"  # the origin of a setting from the command line
 KEY = r"[\w-]{1,64}"  # a dotted key belongs to --values alone
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checked experiment and what the user should know about how it was read."""
+    """A checked experiment and what the user should know about how it was read.
+
+    origins: where each setting comes from, by dotted key: the file that set it last, or --values.
+    """
 
     config: Experiment
     notices: list[str]
+    origins: dict[str, str] = field(default_factory=dict)
 
 
 def load_config(files: Iterable[str | Path], values: Sequence[str] = ()) -> Loaded:
@@ -43,16 +49,22 @@ def load_config(files: Iterable[str | Path], values: Sequence[str] = ()) -> Load
     raw: dict[str, Any] = {}
     origins: dict[str, str] = {}
     parts = [(_readable(str(file)), read_yaml(file)) for file in files]
-    parts += [("--values", parse_value(text)) for text in values]
+    parts += [(VALUES, parse_value(text)) for text in values]
     for origin, part in parts:
         _merge(raw, part)
         origins |= dict.fromkeys(_dotted_keys(part), origin)
-    kept, notices = drop_keys_without_meaning(raw)
     try:
-        config, more = recognise(validate(kept))
+        return replace(resolve(raw), origins=origins)
     except InputError as error:  # its message begins with the key
         origin = origins.get(re.split("[ :]", str(error), maxsplit=1)[0])
         raise InputError(f"{origin}: {error}" if origin else str(error)) from None
+
+
+def resolve(raw: dict[str, Any]) -> Loaded:
+    """Check nested settings and give published forms their own model type. Raises InputError."""
+    kept, notices = drop_keys_without_meaning(raw)
+    settings, more = recognise(validate(kept))
+    config = validate(settings)
     if config.model.size_note:
         more.append(f"{section_name(config.model_type)}.{config.model.size_note}")
     return Loaded(config, notices + more)
@@ -65,8 +77,10 @@ def read_yaml(file: str | Path, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     """
     name = _readable(str(file))
     try:
+        if not stat.S_ISREG(mode := Path(file).stat().st_mode) and not stat.S_ISDIR(mode):
+            raise InputError(f"{name}: a pipe or a device; allowed: a YAML file")
         with Path(file).open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)  # never more: it may be a device without an end
+            content = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: no name of a file at all
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"{name}: cannot be read: {reason}; allowed: a YAML file") from None
@@ -101,13 +115,16 @@ def _check_keys(
 
 
 def parse_value(text: str) -> dict[str, Any]:
-    """Parse 'vicreg.base_lr=0.3' into {'vicreg': {'base_lr': 0.3}}. Raises InputError."""
+    """Parse 'vicreg.base_lr=0.3' into {'vicreg': {'base_lr': 0.3}}. Raises InputError.
+
+    The value is YAML, or Python's None, which YAML takes for a text.
+    """
     key, equals, value = text.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts) or len(parts) > MAX_DEPTH:
         raise InputError(f"--values {shorten(text)}: allowed: key=value or section.key=value")
     try:
-        parsed = read_yaml_text(value)
+        parsed = None if value.strip() == "None" else read_yaml_text(value)
     except ValueError as error:
         raise InputError(f"--values {shorten(text)}: the value is not YAML: {error}") from None
     for part in reversed(parts):
@@ -165,14 +182,6 @@ def _suggestion(key: str, known: Iterable[str]) -> str:
     same_name = [name for name in names if name.rpartition(".")[2] == key.rpartition(".")[2]]
     nearest = (close or same_name or [None])[0]
     return f"did you mean {nearest}?" if nearest else "allowed: the keys that --help lists"
-
-
-def shorten(value: Any) -> str:
-    """Return a value as one short line of text."""
-    if isinstance(value, int) and abs(value) >= 10**40:
-        return f"a number of {value.bit_length() * 3 // 10} digits"
-    text = "null" if value is None else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _readable(name: str) -> str:

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, create_model, model_validator
+from pydantic import BeforeValidator, Field, create_model, model_validator
 
 from slow_features.config.fields import Coefficient, Count, Section, number, setting
 from slow_features.config.sections import ModelSection, ProbeSection
 from slow_features.models.registry import MODELS, section_name
 
 ModelType = Literal[tuple(MODELS)]
+NotEmpty = Annotated[str, Field(min_length=1)]
+OUTPUT_PATH = "runs/experiment"
+WANDB_EXTRA = 'pip install -e ".[wandb]"'  # the project's name on a registry is not ours
+
+
+def _or_default(value: Any) -> Any:
+    return OUTPUT_PATH if value is None else value
 
 
 class ExperimentBase(Section):
@@ -60,7 +67,9 @@ class ExperimentBase(Section):
         "float32",
         "arithmetic of convolutions and products; auto: bfloat16 where the processor has it (ours)",
     )
-    output_path: str = setting("runs/experiment", "folder that a training writes", min_length=1)
+    output_path: Annotated[
+        str, BeforeValidator(_or_default, json_schema_input_type=NotEmpty | None)
+    ] = setting(OUTPUT_PATH, f"folder that a training writes; null: {OUTPUT_PATH}", min_length=1)
     load_checkpoint_path: str | None = setting(
         None,
         "weights (.safetensors) to start from; with eval_only they are only probed",
@@ -68,7 +77,9 @@ class ExperimentBase(Section):
     )
     eval_only: bool = setting(False, "do not train, only probe")
     safe_every_n_epochs: Count = setting(1, "checkpoint after every so many epochs")
-    wandb: bool = setting(False, "log to Weights & Biases as well as to MLflow")
+    wandb: bool = setting(
+        False, f"log to Weights & Biases as well as to MLflow; needs {WANDB_EXTRA}"
+    )
     run_name: str | None = setting(
         None, "name of the MLflow run; null: made from the settings", min_length=1, max_length=200
     )
@@ -112,9 +123,10 @@ def _conflicts(config: ExperimentBase) -> list[str]:
     """Settings that are fine alone and impossible together, one line each."""
     problems = []
     section = section_name(config.model_type)
+    own = f"{section}.batch_size" if getattr(config.model, "batch_size", None) else ""
     if config.batch_size > config.dataset_size:
         problems.append(
-            f"dataset_batch_size = {config.batch_size}: larger than the data; "
+            f"{own or 'dataset_batch_size'} = {config.batch_size}: larger than the data; "
             f"allowed: at most dataset_size = {config.dataset_size}"
         )
     if config.model.channels == 3 and config.dataset_type == "Single":
@@ -131,6 +143,11 @@ def _conflicts(config: ExperimentBase) -> list[str]:
         problems.append(
             "eval_only = True: there is nothing to probe; allowed: with load_checkpoint_path, a "
             ".safetensors file"
+        )
+    if finetunes and not config.eval_only:
+        problems.append(
+            "probing_cfg.full_finetune = True: the published form of model_type Supervised; "
+            "allowed: with eval_only = true"
         )
     return problems + _conflicts_of_the_probe(config)
 

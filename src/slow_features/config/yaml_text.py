@@ -21,7 +21,7 @@ _SCALARS = (  # tag, what it looks like, its first characters
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader without tags, aliases and duplicate keys."""
+    """The safe loader without tags, aliases, duplicate keys and characters that no file holds."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list]] = {}  # not those of YAML 1.1
 
@@ -36,6 +36,13 @@ class _Loader(yaml.SafeLoader):
         if getattr(event, "tag", None):
             raise _refused(f"tag {event.tag}: only plain values are allowed", event.start_mark)
         return super().compose_node(parent, index)
+
+    def compose_scalar_node(self, anchor: str | None) -> yaml.Node:
+        """Refuse what no name of a file and no text may hold: "\\0", half a character."""
+        node = super().compose_scalar_node(anchor)
+        if bad := re.search(r"[\0\ud800-\udfff]", node.value):
+            raise _refused(f"character #x{ord(bad[0]):04x} is not allowed", node.start_mark)
+        return node
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.Node:
         """Refuse a key that comes twice: which of the two is meant?"""
@@ -73,9 +80,9 @@ def read_yaml_text(text: str) -> Any:
         raise ValueError(_one_line(error)) from None
 
 
-def write_yaml_text(content: Any) -> str:
+def write_yaml_text(content: Any, only_ascii: bool = False) -> str:
     """Return plain data as YAML that `read_yaml_text` reads back to the same data."""
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=not only_ascii)
 
 
 def _refused(what: str, mark: yaml.Mark) -> yaml.MarkedYAMLError:

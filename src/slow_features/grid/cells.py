@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slow_features.config.load import read_yaml, shorten, validate, with_adam
+from slow_features.config.load import read_yaml, validate, with_adam
 from slow_features.config.schema import Experiment
-from slow_features.errors import InputError
+from slow_features.errors import InputError, shorten
 from slow_features.grid.definition import check_scale
 from slow_features.models.registry import section_name
 

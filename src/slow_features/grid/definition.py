@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from slow_features.config.load import shorten
-from slow_features.errors import InputError
+from slow_features.errors import InputError, shorten
 from slow_features.models.registry import MODELS
 
 ModelType = Literal[tuple(MODELS)]

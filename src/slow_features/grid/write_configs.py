@@ -11,8 +11,7 @@ from typing import Any
 import yaml
 
 from slow_features.config.authors_layout import authors_settings, published_rows
-from slow_features.config.load import validate
-from slow_features.config.published import recognise
+from slow_features.config.load import resolve
 
 FOLDER = Path("reproduce_configs")
 NOTES = {
@@ -24,7 +23,7 @@ NOTES = {
 
 def config_text(row: dict[str, str]) -> str:
     """Return the YAML file of one published row: only what differs from the defaults."""
-    config, _ = recognise(validate(authors_settings(row)))
+    config = resolve(authors_settings(row)).config
     settings = config.model_dump(exclude_defaults=True)
     settings = {"model_type": config.model_type} | settings
     title = f"# {config.model_type}, {row['noise'].replace('_', ' ')} noise, alpha {row['alpha']}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from slow_features import paths
+from slow_features.config.schema import WANDB_EXTRA
 from slow_features.errors import MachineError
 from slow_features.tracking.sink import Description, Metrics, Row, Status, one_line
 
@@ -28,8 +29,8 @@ class WandbSink:
             from wandb import Image, init
         except ImportError:
             raise MachineError(
-                "wandb = True: the package wandb is not installed; "
-                "pip install 'slow-features[wandb]', or set wandb=False"
+                f"wandb = True: the package wandb is not installed; {WANDB_EXTRA}, or set "
+                "wandb=False"
             ) from None
         self._image = Image
         try:

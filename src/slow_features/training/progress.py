@@ -8,7 +8,8 @@ from typing import Self
 
 from tqdm import tqdm
 
-_SECONDS_BETWEEN_LINES = 15.0  # where stderr is a file, each update is a line of its own
+# Where stderr is a file, updates follow each other in one line, apart by carriage returns: few.
+_SECONDS_BETWEEN_UPDATES = 15.0
 
 
 class ProgressBar:
@@ -22,7 +23,7 @@ class ProgressBar:
             unit="seq",
             unit_scale=True,
             dynamic_ncols=True,
-            mininterval=0.2 if sys.stderr.isatty() else _SECONDS_BETWEEN_LINES,
+            mininterval=0.2 if sys.stderr.isatty() else _SECONDS_BETWEEN_UPDATES,
         )
 
     def advance(self) -> None:
