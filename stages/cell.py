@@ -1,4 +1,4 @@
-"""Train and evaluate one cell of the paper's grid into the store of finished cells."""
+"""Train and evaluate one cell of the paper's grid, or the experiment, into the store of cells."""
 
 import sys
 from pathlib import Path
@@ -13,15 +13,23 @@ def main() -> None:
     from slow_features.config import cli
 
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("cell", help="as quick/VICReg/fixed_uniform/alpha1.25-control-seed1")
+    parser.add_argument(
+        "cell", help="as quick/VICReg/fixed_uniform/alpha1.25-control-seed1, or experiment"
+    )
     parser.add_argument(
         "--step", choices=("train", "probe"), default="probe", help="the last step to do"
     )
     arguments = parser.parse_args()
 
+    from slow_features import paths
+    from slow_features.config.load import load_config
     from slow_features.grid.run import find_cell, run_cell
+    from slow_features.results.store import StoredCell
 
-    place = run_cell(find_cell(arguments.cell), arguments.step)
+    if arguments.cell == str(paths.EXPERIMENT):
+        place = StoredCell(load_config(["params.yaml"]).config).evaluate(log=True)
+    else:
+        place = run_cell(find_cell(arguments.cell), arguments.step)
     print(f"{arguments.cell}: finished, in {place.train.parent}")
 
 

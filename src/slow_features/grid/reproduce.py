@@ -14,7 +14,7 @@ from slow_features.config.schema import Experiment
 from slow_features.errors import InterruptError
 from slow_features.grid.cells import Cell, cells_of
 from slow_features.grid.pool import start_tied
-from slow_features.grid.run import CellsFailedError, record_finished, run_missing, stored
+from slow_features.grid.run import CellsFailedError, record_finished, run_missing
 from slow_features.grid.select import select
 from slow_features.grid.verify import write_verified
 from slow_features.interrupt import stop_on_signals
@@ -50,11 +50,7 @@ def _only_one() -> AbstractContextManager[None]:
 
 
 def _everything(config: Experiment, cells: Sequence[Cell], at_once: int | None) -> int:
-    if StoredCell(config).identity not in {stored(cell).identity for cell in cells}:
-        code = _dvc("experiment-report")
-        if code:
-            return code
-    failure = _run(cells, at_once)
+    failure = _run(cells, at_once, StoredCell(config))
     code = _dvc("--force", "--single-item", f"verify@{config.scale}") if not failure else 0
     code = code or _dvc(*(["--keep-going"] if failure else []))
     if failure:
@@ -77,11 +73,13 @@ def _part(cells: Sequence[Cell], at_once: int | None) -> int:
     return 0
 
 
-def _run(cells: Sequence[Cell], at_once: int | None) -> CellsFailedError | None:
+def _run(
+    cells: Sequence[Cell], at_once: int | None, experiment: StoredCell | None = None
+) -> CellsFailedError | None:
     """Fill the store and record what is finished; return the failure instead of raising it."""
     failure = None
     try:
-        run_missing(cells, at_once)
+        run_missing(cells, at_once, experiment=experiment)
     except CellsFailedError as error:
         failure = error
         print(f"error: {error}", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import PurePath
 
 from slow_features import paths
 from slow_features.config.load import with_adam
@@ -39,17 +39,27 @@ def run_cell(cell: Cell, step: str = PROBE) -> Place:
     return stored(cell).train() if step == TRAIN else stored(cell).evaluate()
 
 
-def run_missing(cells: Sequence[Cell], at_once: int | None = None, step: str = PROBE) -> None:
+def run_missing(
+    cells: Sequence[Cell],
+    at_once: int | None = None,
+    step: str = PROBE,
+    experiment: StoredCell | None = None,
+) -> None:
     """Run the cells that the store does not have, as many at once as there are cores.
 
+    experiment: what params.yaml describes, run beside the cells if the store does not have it.
     Raises CellsFailedError with a line for each failed cell after all others are finished.
     """
     missing = [cell for cell in cells if not is_done(cell, step)]
-    if not missing:
+    jobs = _jobs(missing, step)
+    same = {stored(cell).identity for cell in missing}
+    if experiment and not experiment.finished and experiment.identity not in same:
+        jobs.append(_job(paths.EXPERIMENT, step))
+    if not jobs:
         return
     print(f"{len(cells) - len(missing)} of {len(cells)} cells are in the store", file=sys.stderr)
     prepare_data(missing)
-    state = run_jobs(_jobs(missing, step), at_once or cores(), print_progress)
+    state = run_jobs(jobs, at_once or cores(), print_progress)
     print(file=sys.stderr)
     if state.failed:
         lines = "\n  ".join(failure_lines(state))
@@ -116,14 +126,15 @@ def record_finished(cells: Sequence[Cell]) -> None:
 def _jobs(cells: Sequence[Cell], step: str) -> list[Job]:
     """Return the cells' processes, the longest first: none is left over at the end."""
     ordered = sorted(cells, key=_work, reverse=True)
-    return [
-        Job(
-            name=str(cell.path),
-            command=[sys.executable, "stages/cell.py", str(cell.path), "--step", step],
-            log=log_of(cell),
-        )
-        for cell in ordered
-    ]
+    return [_job(cell.path, step) for cell in ordered]
+
+
+def _job(name: PurePath, step: str) -> Job:
+    return Job(
+        name=str(name),
+        command=[sys.executable, "stages/cell.py", str(name), "--step", step],
+        log=paths.cells() / "logs" / name.with_name(f"{name.name}.log"),
+    )
 
 
 def _work(cell: Cell) -> float:
@@ -139,8 +150,3 @@ def find_cell(path: str) -> Cell:
         if str(cell.path) == path:
             return cell
     raise InputError(f"{path}: no such cell in grids.yaml; allowed: as {cells_of(scale)[0].path}")
-
-
-def log_of(cell: Cell) -> Path:
-    """Return the file that a cell's process writes its output to."""
-    return paths.cells() / "logs" / cell.path.with_name(f"{cell.name}.log")
