@@ -252,7 +252,7 @@ def test_one_more_level_trains_that_level_alone(fresh):
         ("VICReg", 0.5),
     ]
     assert not git(fresh, "diff", "--name-only", "--", "results/train", "results/probe")
-    assert "alpha 0.5" in (fresh / "reports/quick/report.md").read_text()
+    assert "alpha0.5-published" in (fresh / "reports/quick/report.md").read_text()
 
 
 def test_a_part_of_the_grid_by_name(fresh):
