@@ -24,7 +24,7 @@ from slow_features.config.load import load_config
 from slow_features.config.schema import Experiment
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import StoredDataset, open_dataset, write_dataset
-from slow_features.experiment import dataset_spec
+from slow_features.data.cache import dataset_spec
 
 SETTINGS = {
     "dataset_noise": 1.5, "dataset_batch_size": 16, "dataset_size": 64, "val_dataset_size": 32,
