@@ -22,9 +22,9 @@ import yaml
 
 from slow_features.config.load import load_config
 from slow_features.config.schema import Experiment
+from slow_features.data.cache import dataset_spec
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import StoredDataset, open_dataset, write_dataset
-from slow_features.data.cache import dataset_spec
 
 SETTINGS = {
     "dataset_noise": 1.5, "dataset_batch_size": 16, "dataset_size": 64, "val_dataset_size": 32,
@@ -612,7 +612,7 @@ def fill_cifar(folder: Path, names: tuple[str, ...], content: bytes | None) -> N
 
 # --- the grid ---------------------------------------------------------------------------------
 
-CELL = "quick/changing_uniform/VICReg/alpha1.5-published-seed1"
+CELL = "quick/VICReg/changing_uniform/alpha1.5-published-seed1"
 GRID = {
     "families": ["changing_uniform"],
     "models": ["VICReg"],

@@ -153,10 +153,12 @@ def write_fingerprints(folder: Path = paths.CODE) -> None:
         write_json(folder / f"{kind}.json", content)
 
 
-def _images(config: Experiment) -> str | None:
-    if not NoiseSetting.from_config(config).structured:
+def _images(config: Experiment) -> tuple[str, bool] | None:
+    """Return which images a training's noise is made of; the registry says which of the banks."""
+    noise = NoiseSetting.from_config(config)
+    if not noise.structured:
         return None
-    return images_checksum(config.dataset_structured_noise_path)
+    return images_checksum(config.dataset_structured_noise_path), noise.trains_on_probe_images
 
 
 def _hash(record: dict[str, Any]) -> str:
