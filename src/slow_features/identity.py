@@ -110,9 +110,21 @@ def other_settings(config: Experiment, had: dict[str, Any]) -> list[str]:
     return [name for name in names if asked.get(name) != had.get(name)]
 
 
-@cache
 def code_of(roots: tuple[str, ...], model_type: str | None = None) -> str:
-    """Return the fingerprint of the code that these modules and a model type use."""
+    """Return the fingerprint of the code that these modules and a model type use.
+
+    What the registry says of the model type is code, too, as far as it decides a number.
+    """
+    code = _fingerprint(roots, model_type)
+    if model_type is None:
+        return code
+    entry = MODELS[model_type]
+    decides = [entry.target, entry.trains, entry.trains_on_probe_images, entry.loss_floor]
+    return _hash({"code": code, "registry": decides})
+
+
+@cache
+def _fingerprint(roots: tuple[str, ...], model_type: str | None) -> str:
     return code_fingerprint(files_of(roots, model_type))
 
 
@@ -153,12 +165,10 @@ def write_fingerprints(folder: Path = paths.CODE) -> None:
         write_json(folder / f"{kind}.json", content)
 
 
-def _images(config: Experiment) -> tuple[str, bool] | None:
-    """Return which images a training's noise is made of; the registry says which of the banks."""
-    noise = NoiseSetting.from_config(config)
-    if not noise.structured:
+def _images(config: Experiment) -> str | None:
+    if not NoiseSetting.from_config(config).structured:
         return None
-    return images_checksum(config.dataset_structured_noise_path), noise.trains_on_probe_images
+    return images_checksum(config.dataset_structured_noise_path)
 
 
 def _hash(record: dict[str, Any]) -> str:
