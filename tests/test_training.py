@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from slow_features import paths
-from slow_features.config.load import load_config
 from slow_features.data.cache import data_for
 from slow_features.data.noise import NoiseSetting
 from slow_features.errors import InputError, InterruptError, TrainingError
@@ -25,19 +24,9 @@ from slow_features.training.curve import Progress, Window
 from slow_features.training.machine import choose_device
 from slow_features.training.session import build_model, start_session, weights_moved
 from slow_features.weights import FORMAT, checksum, load_weights, read_tensors
+from tests.tiny import small_config
 
-SMALL = [
-    "dataset_noise=1.5", "dataset_batch_size=16", "dataset_size=64", "val_dataset_size=32",
-    "probing_cfg.sequences=64", "threads=1", "n_steps=5", "val_n_steps=5",
-]  # fmt: skip
 FILES = ("model.safetensors", "curves.csv", "train.json")
-
-
-def small_config(model_type="VICReg", *values):
-    section = model_type.lower()
-    sizes = ["embedding_size=16", "backbone_width_factor=1", "epochs=3"]
-    own = [f"{section}.{size}" for size in sizes]
-    return load_config([], [*SMALL, f"model_type={model_type}", *own, *values]).config
 
 
 def contents(folder):
