@@ -76,8 +76,14 @@ def write_fake_cell(
 
 def write_fake_curve(file: Path, losses):
     """Write a loss curve of one term."""
-    rows = [f"{i},{i / len(losses)},{loss}\n" for i, loss in enumerate(losses, start=1)]
+    rows = [f"{','.join(map(str, row.values()))}\n" for row in fake_curve(losses)]
     write_text(file, "step,epoch,loss\n" + "".join(rows))
+
+
+def fake_curve(losses) -> list[dict[str, float]]:
+    """Return a loss curve of one term."""
+    steps = enumerate(losses, start=1)
+    return [{"step": float(i), "epoch": i / len(losses), "loss": loss} for i, loss in steps]
 
 
 def fake_summary(config, losses=(4.0, 3.0, 2.0), moved=0.5) -> Summary:
@@ -90,7 +96,7 @@ def fake_summary(config, losses=(4.0, 3.0, 2.0), moved=0.5) -> Summary:
         weights_checksum=WEIGHTS,
         steps=len(losses),
         sequences=64 * len(losses),
-        final={"loss": losses[-1]} if losses else {},
+        final=fake_curve(losses)[-1] if losses else {},
         weights_moved={"encoder": moved},
     )
 
