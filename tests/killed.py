@@ -26,6 +26,13 @@ RESULTS = (
 )  # fmt: skip
 
 
+def recorded(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of what git keeps of the experiment; the weights are in it by checksum."""
+    names = [Path(name) for name in RESULTS if not name.endswith(".safetensors")]
+    results = folder / "results"
+    return {str(n): (results / n.parent / "experiment" / n.name).read_bytes() for n in names}
+
+
 def settings(model: str, section: dict | None = None, **others) -> dict:
     """Return the settings of a tiny experiment."""
     return {**TINY, "model_type": model, **others, model.lower(): {**SIZES, **(section or {})}}
@@ -71,6 +78,11 @@ class Place:
     def start(self, **options) -> Stage:
         """Start `stages/train.py`, which probes too."""
         return self.launch(self.folder, "train", "--configs", "config.yaml", **options)
+
+    def forget(self) -> None:
+        """Remove all that a run leaves but for MLflow's store."""
+        for name in (".cache", ".cells", ".checkpoints", "runs"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def finish(self) -> str:
         """Run to the end and return what was printed."""
@@ -118,6 +130,6 @@ def kill_at_random(place: Place, times: int, whole_seconds: float, seed: str) ->
             killed += 1
         else:
             assert stage.wait() == 0, stage.errors()
-            shutil.rmtree(place.folder / "runs")
+            place.forget()
         resumed += "going on from step" in stage.errors()
     return resumed

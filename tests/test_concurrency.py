@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from slow_features.tracking.store import open_store
-from tests.killed import RESULTS, Place
+from tests.killed import Place, recorded
 from tests.stage_processes import ForkedStage, Process, wait_until
 from tests.test_pipeline import environment, make_clone, run
 
@@ -31,8 +31,7 @@ def test_the_same_training_twice_at_once(place, monkeypatch):
     """The second waits for the first; both end well, with one result and one run in MLflow."""
     place.finish()
     alone = place.results()
-    for name in ("runs", ".cache"):
-        shutil.rmtree(place.folder / name)
+    place.forget()
     stages = [place.start() for _ in range(2)]
     codes = [stage.wait() for stage in stages]
     assert codes == [0, 0], "".join(stage.errors() for stage in stages)
@@ -58,16 +57,16 @@ def test_trainings_that_want_the_same_new_data_at_once(place):
 
 def slow_data() -> None:
     """Make the writing of a data set long enough for the others to come by, and say so."""
-    from slow_features import experiment
+    from slow_features.data import cache
 
-    write = experiment.write_dataset
+    write = cache.write_dataset
 
     def slow(*arguments):
         os.write(2, b"writes data\n")
         time.sleep(1)
         write(*arguments)
 
-    experiment.write_dataset = slow
+    cache.write_dataset = slow
 
 
 # --- DVC --------------------------------------------------------------------------------------
@@ -85,11 +84,6 @@ def clone(tmp_path_factory):
 @pytest.fixture
 def folder(clone, tmp_path):
     return shutil.copytree(clone, tmp_path / "clone", symlinks=True)
-
-
-def results(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of the experiment's results."""
-    return {name: (folder / "outputs/experiment" / name).read_bytes() for name in RESULTS}
 
 
 def runs_in_mlflow(folder: Path, monkeypatch) -> list:
@@ -115,7 +109,7 @@ def test_two_dvc_repro_at_once(wait_for, folder, tmp_path, clone, monkeypatch):
     assert "up to date" in run(folder, "dvc", "status", "experiment-probe").stdout
     alone = shutil.copytree(clone, tmp_path / "alone", symlinks=True)
     run(alone, "dvc", "repro", "-q", "experiment-probe")
-    assert results(folder) == results(alone)
+    assert recorded(folder) == recorded(alone)
     (one,) = runs_in_mlflow(folder, monkeypatch)
     assert one.info.status == "FINISHED"
 
@@ -152,7 +146,7 @@ def test_a_queue_of_experiments_with_two_workers(folder, monkeypatch):
     run(folder, "dvc", "queue", "stop")
     (baseline, *_) = json.loads(run(folder, "dvc", "exp", "show", "--json").stdout)[1:]
     metrics = [
-        one["revs"][0]["data"]["metrics"]["outputs/experiment/probe/metrics.json"]["data"]
+        one["revs"][0]["data"]["metrics"]["results/probe/experiment/metrics.json"]["data"]
         for one in baseline["experiments"]
     ]
     assert len({json.dumps(values, sort_keys=True) for values in metrics}) == 4

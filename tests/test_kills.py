@@ -7,7 +7,6 @@ slow) kills `python stages/train.py` as it is, at times from a seed.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -97,12 +96,11 @@ class KilledAt:
 
 def check_moment(moment: int, whole: Place, killed: Place) -> bool:
     """Kill at a moment and run again; return whether the run had so many moments."""
-    for name in (".cache", ".checkpoints", "runs"):
-        shutil.rmtree(killed.folder / name, ignore_errors=True)
+    killed.forget()
     ended = killed.start(before=KilledAt(moment)).wait()
     assert ended in (0, -signal.SIGKILL)
     for half in killed.folder.rglob("*.safetensors"):
-        if not half.name.startswith("."):
+        if ".partial" not in str(half):
             kind = "checkpoint" if "checkpoint" in half.name else "weights"
             read_tensors(half, f"slow-features {kind} 1")  # whole, or it raises
     killed.finish()

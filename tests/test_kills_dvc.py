@@ -9,11 +9,10 @@ import os
 import shutil
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.killed import RESULTS, SURVIVED
+from tests.killed import SURVIVED, recorded
 from tests.stage_processes import Process, is_alive, wait_until
 from tests.test_pipeline import environment, make_clone, run
 
@@ -39,11 +38,7 @@ def whole_outputs(clone):
     """What the pipeline makes when nobody kills it."""
     folder = shutil.copytree(clone, clone.parent / "never", symlinks=True)
     run(folder, "dvc", "repro", "-q", "experiment-probe")
-    return outputs(folder)
-
-
-def outputs(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / "outputs/experiment" / name).read_bytes() for name in RESULTS}
+    return recorded(folder)
 
 
 @pytest.mark.parametrize(
@@ -70,5 +65,5 @@ def test_dvc_stopped_or_killed(line, number, clone, whole_outputs, tmp_path, rec
     wait_until(lambda: not any(is_alive(process) for process in family), seconds=60)
     again = run(folder, "dvc", "repro", "experiment-probe")
     assert "going on from step" in again.stderr
-    assert outputs(folder) == whole_outputs
+    assert recorded(folder) == whole_outputs
     record_property(SURVIVED[number == signal.SIGKILL], 1)

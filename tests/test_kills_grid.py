@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.killed import SURVIVED, settings
-from tests.stage_processes import STAGES, Process, Stage, is_alive, wait_until
+from tests.stage_processes import STAGES, Process, is_alive, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 RUNNER = """
@@ -38,8 +38,6 @@ class Grid:
         for model in GRID["models"]:
             text = yaml.safe_dump(settings(model, {"epochs": epochs}))
             (folder / "reproduce_configs" / f"{model.lower()}.yaml").write_text(text)
-        data = Stage(folder, "grid", "data@quick")
-        assert data.wait() == 0, data.errors()
 
     def start(self) -> Process:
         """Start the runner."""
@@ -50,13 +48,13 @@ class Grid:
         return list(self.folder.glob(".checkpoints/*/checkpoint.safetensors"))
 
     def results(self) -> dict[str, bytes]:
-        """Return the bytes of all finished cells, but for what they cost and their locks."""
+        """Return the bytes of all finished cells, but for their runs and their locks."""
         store = self.folder / ".cells"
         files = [file for file in store.rglob("*") if file.is_file() and "logs" not in file.parts]
         return {
             str(file.relative_to(store)): file.read_bytes()
             for file in files
-            if file.name not in ("cost.json", "lock")
+            if file.name not in ("run.json", "sha256.json", "lock")
         }
 
     def logs(self) -> str:
@@ -88,7 +86,7 @@ def test_one_cell_of_the_runner_killed(tmp_path, whole_grid, record_property):
     runner = grid.start()
     wait_until(lambda: len(grid.checkpoints()) == 2)
     victim = runner.descendants()[0]
-    name = victim.cmdline()[-1]
+    name = victim.cmdline()[-3]  # before --step probe
     victim.kill()
     assert runner.wait() == 1
     assert f"1 of 3 cells failed:\n  {name}: exit -9" in runner.errors()

@@ -38,6 +38,8 @@ WITHOUT_EFFECT_ON_WEIGHTS = frozenset(
 # Settings that say where a training ran, not what it is; the source of images is in every result.
 PLACES = frozenset({"device", "threads", "precision", "dataset_structured_noise_path"})
 
+BY_CONTENT = frozenset({"dataset_structured_noise_path", "load_checkpoint_path"})  # not by its name
+
 # Where the code behind a kind of numbers begins; a model's own module is added to the first two.
 TRAINING = ("training/session.py", "training/loop.py")
 EVALUATION = ("training/session.py", "probe/evaluate.py", "probe/dynamics.py")
@@ -62,16 +64,17 @@ FORMAT = 1  # to be raised when the files of a result change, so that old ones a
 
 def training_identity(config: Experiment) -> str:
     """Return the hexadecimal name of a training: two of the same name have the same weights."""
+    settings = settings_of_weights(config)
     return _hash(
         {
             "format": FORMAT,
-            "settings": settings_of_weights(config),
+            "settings": {key: settings[key] for key in settings.keys() - BY_CONTENT},
             "batch": config.batch_size,
             "steps": config.steps_per_epoch * getattr(config.model, "epochs", 0),
             "images": _images(config),
             "code": code_of(TRAINING, config.model_type),
             "start": sha256_file(config.load_checkpoint_path)
-            if config.load_checkpoint_path  # a path may change content
+            if config.load_checkpoint_path
             else None,
         }
     )
@@ -110,9 +113,21 @@ def other_settings(config: Experiment, had: dict[str, Any]) -> list[str]:
     return [name for name in names if asked.get(name) != had.get(name)]
 
 
-@cache
 def code_of(roots: tuple[str, ...], model_type: str | None = None) -> str:
-    """Return the fingerprint of the code that these modules and a model type use."""
+    """Return the fingerprint of the code that these modules and a model type use.
+
+    What the registry says of the model type is code, too, as far as it decides a number.
+    """
+    code = _fingerprint(roots, model_type)
+    if model_type is None:
+        return code
+    entry = MODELS[model_type]
+    decides = [entry.target, entry.trains, entry.trains_on_probe_images, entry.loss_floor]
+    return _hash({"code": code, "registry": decides})
+
+
+@cache
+def _fingerprint(roots: tuple[str, ...], model_type: str | None) -> str:
     return code_fingerprint(files_of(roots, model_type))
 
 

@@ -194,8 +194,9 @@ def json_schema() -> dict[str, Any]:
 def _read(file: Path, block: type[Block]) -> Any:
     try:
         return block.model_validate_json(file.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file; run the probe stage first") from None
+    except OSError as error:
+        reason = (error.strerror or "cannot be read").lower().removesuffix(" or directory")
+        raise InputError(f"{file}: {reason}; run the probe stage first") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "content"

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, ValidationError
 
 from slow_features import paths
 from slow_features.errors import InputError
@@ -31,6 +32,7 @@ PATHS_FILE = "paths.json"
 STEPS_FILE = "rmse_by_step.csv"
 DYNAMICS_FILE = "dynamics.json"
 ADAM_FILE = "result_adam.json"
+CURVE_COLUMNS = {"step", "epoch", "loss"}  # of every model; the terms of its loss are beside them
 _SEAL = "sha256.json"
 NOT_RECORDED = (WEIGHTS_FILE, RUN_FILE, _SEAL)  # git has dvc.lock; the run has a place of its own
 
@@ -93,7 +95,7 @@ class RunRecord(BaseModel):
     sequences_per_second: float
     device: str
     threads: int
-    machine: dict[str, Any]
+    machine: dict[str, str | int]
     packages: dict[str, str | None]
     git_revision: str | None
     taken_over: list[str] = []
@@ -128,21 +130,34 @@ def read_outputs(place: Place) -> Outputs:
     than the training's.
     """
     adam, dynamics = place.probe / ADAM_FILE, place.probe / DYNAMICS_FILE
-    summary, result = read_summary(place.train), read_result(place.probe / RESULT_FILE)
-    if result.weights_checksum != summary.weights_checksum:
-        raise InputError(
-            f"{place.probe / RESULT_FILE}: evaluates other weights than those of {place.train}; "
-            "run the probe stage again"
-        )
+    summary, curve, run = read_training(place)
     return Outputs(
-        result=result,
+        result=_read_result_of(summary, place.probe / RESULT_FILE),
         paths=read_paths(place.probe / PATHS_FILE),
         summary=summary,
-        curve=read_curve(place.train / CURVES_FILE),
-        run=_read(place.run, RunRecord),
-        adam=read_result(adam) if adam.exists() else None,
-        dynamics=_read_numbers(dynamics) if dynamics.exists() else None,
+        curve=curve,
+        run=run,
+        adam=_read_result_of(summary, adam) if adam.exists() else None,
+        dynamics=read_numbers(dynamics) if dynamics.exists() else None,
     )
+
+
+def read_training(place: Place) -> tuple[Summary, list[dict[str, float]], RunRecord]:
+    """Read what a training left: summary, loss curve, run. Raises as `read_outputs`."""
+    summary, curve = read_summary(place.train), read_curve(place.train / CURVES_FILE)
+    if summary.final != (curve[-1] if curve else {}):
+        raise _unreadable(place.train / CURVES_FILE, f"does not end as {SUMMARY_FILE} says")
+    return summary, curve, _read(place.run, RunRecord)
+
+
+def _read_result_of(summary: Summary, file: Path) -> ProbeResult:
+    result = read_result(file)
+    if result.weights_checksum != summary.weights_checksum:
+        raise InputError(
+            f"{file}: evaluates other weights than {summary.identity} has; run the probe stage "
+            "again"
+        )
+    return result
 
 
 def read_summary(train: Path) -> Summary:
@@ -151,16 +166,20 @@ def read_summary(train: Path) -> Summary:
 
 
 def read_curve(file: Path) -> list[dict[str, float]]:
-    """Read a CSV of numbers with a header; empty cells are left out.
+    """Read a loss curve: a CSV of numbers with a header; empty cells are left out.
 
     Raises InputError when it is missing or something else.
     """
     try:
-        with file.open(newline="") as stream:
-            return [
-                {name: float(cell) for name, cell in row.items() if cell}
-                for row in csv.DictReader(stream, strict=True)
-            ]
+        with file.open(newline="\n") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            rows = [{name: float(cell) for name, cell in row.items() if cell} for row in reader]
+        header = dict.fromkeys(reader.fieldnames or ())
+        if any(CURVE_COLUMNS - row.keys() for row in (header, *rows)):
+            raise ValueError(f"without {', '.join(sorted(CURVE_COLUMNS))}")
+        if not all(math.isfinite(value) for row in rows for value in row.values()):
+            raise ValueError("a value is not finite")
+        return rows
     except OSError as error:
         raise _unreadable(file, error.strerror or "cannot be read") from None
     except (ValueError, TypeError, csv.Error) as error:
@@ -176,7 +195,7 @@ def damage(folder: Path) -> str | None:
     """Return the name of a file that is not as it was sealed, missing or new; None if all are."""
     try:
         sealed = json.loads((folder / _SEAL).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return _SEAL
     found = _checksums(folder)
     if not isinstance(sealed, dict):
@@ -199,11 +218,11 @@ def _read(file: Path, content: type[BaseModel]) -> Any:
         raise _unreadable(file, f"not as it was written ({where}: {first['msg']})") from None
 
 
-def _read_numbers(file: Path) -> dict[str, float]:
+def read_numbers(file: Path) -> dict[str, float]:
+    """Read one flat JSON object. Raises InputError when it is missing or something else."""
     try:
-        content = json.loads(file.read_bytes())
-        return {str(name): float(value) for name, value in content.items()}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        return TypeAdapter(dict[str, FiniteFloat]).validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
         raise _unreadable(file, f"not a table of numbers ({type(error).__name__})") from None
 
 

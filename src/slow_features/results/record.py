@@ -11,22 +11,31 @@ from pathlib import Path, PurePath
 
 from slow_features.errors import InputError
 from slow_features.files import atomic_folder, write_bytes
-from slow_features.probe.result import read_result
 from slow_features.results import files
 from slow_features.results.files import PROBE, TRAIN, Place
 from slow_features.results.store import StoredCell
 
 
 def is_recorded(name: PurePath, cell: StoredCell, step: str = PROBE) -> bool:
-    """Return whether what is in git is this cell's: its training, with step "probe" all of it."""
+    """Return whether what is in git is this cell's: its training, with step "probe" all of it.
+
+    A file that is missing, damaged or contradicts the others makes it no record.
+    """
     place = Place.recorded(name)
     try:
-        trained = files.read_summary(place.train).identity == cell.identity
-        if step == TRAIN or not trained:
-            return trained
-        return read_result(place.probe / files.RESULT_FILE).identity == cell.evaluation
+        if step == TRAIN:
+            return files.read_training(place)[0].identity == cell.identity
+        found = files.read_outputs(place)
+        metrics = files.read_numbers(place.probe / files.METRICS_FILE)
     except InputError:
         return False
+    return (
+        (found.summary.identity, found.result.identity) == (cell.identity, cell.evaluation)
+        and metrics == found.result.flat()
+        and (found.adam is not None) == cell.adam_probe
+        and found.dynamics is not None
+        and (place.probe / files.STEPS_FILE).is_file()
+    )
 
 
 def record(name: PurePath, source: Place, step: str) -> None:
