@@ -69,7 +69,8 @@ def take_over() -> str:
         was: dict[str, list[str]] = _ask("identities", changed, old)[0]
         cells = trials.named_cells(changed)
         stale, left = _sorted_records(cells, was)
-        _require_equal({name: cells[name] for name in stale}, old, new)
+        if stale:
+            _require_equal({name: cells[name] for name in stale}, old, new)
         revision = git_revision()
         for name in stale:
             _take_over(name, cells[name], was[str(name)], revision)
@@ -174,7 +175,8 @@ def _sorted_records(
         if place.probe.is_dir():
             had.append(read_result(place.probe / files.RESULT_FILE).identity)
         now = [cell.identity, cell.evaluation]
-        if any(have not in pair for have, *pair in zip(had, now, was[str(name)], strict=False)):
+        old = was.get(str(name), now)
+        if any(have not in pair for have, *pair in zip(had, now, old, strict=False)):
             left.append(name)
         elif had != now[: len(had)]:
             stale.append(name)

@@ -119,6 +119,8 @@ def _shortened(cell: StoredCell) -> dict[str, Any]:
 def _kind(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _kind(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_kind(inner) for inner in value]
     return value > 0 if isinstance(value, float) else value
 
 
