@@ -6,188 +6,100 @@ results of the old code become those of the new, without being computed again.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 from slow_features import paths
 from slow_features.closure import PACKAGE
 from slow_features.config.load import load_config
-from slow_features.errors import InputError, SlowFeaturesError
+from slow_features.errors import InputError
 from slow_features.files import atomic_folder, write_json, write_text
-from slow_features.grid.cells import cells_of
+from slow_features.grid.cells import cells_of, load_grid
 from slow_features.grid.reproduce import only_runner, run_dvc
 from slow_features.grid.run import stored
-from slow_features.models.registry import MODELS
 from slow_features.probe.result import read_result
 from slow_features.provenance import git_revision
 from slow_features.results import files, trials
 from slow_features.results.files import PROBE, TRAIN, Place
 from slow_features.results.record import is_recorded
 from slow_features.results.store import StoredCell, place_of
-
-_COMMITS = 50  # that touched the code: so many are looked at, newest first
-
-
-class TakeoverError(SlowFeaturesError):
-    """The code computes something else than the recorded results, or cannot be compared."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version of the code: what to call it, its `src`, and a project of its own for trials."""
-
-    name: str
-    source: Path
-    root: Path
+from slow_features.results.versions import TakeoverError, Version, ask, versions
 
 
 def take_over() -> str:
-    """Give the results in git of changed model types to the code as it is, if it is equal.
+    """Give the results in git that are of older code to the code as it is, if it is equal.
 
     Returns in words what was done. Raises TakeoverError, with nothing changed, when a short
-    training leaves other bytes; InputError when git does not have the code of the results. What
-    was killed half-way is finished by the same call.
+    training leaves other bytes; InputError when git does not have the code of any of the results.
+    What was killed half-way is finished by the same call.
     """
     with only_runner(), tempfile.TemporaryDirectory(prefix="slow-features-") as folder:
-        recorded = _recorded_fingerprints()
-        now = trials.fingerprints(recorded)
-        changed = [name for name in recorded if recorded[name] != now.get(name)]
-        if not changed:
-            return "the code of no result has changed: nothing to take over"
-        old = _code_of_the_records({name: recorded[name] for name in changed}, Path(folder))
-        new = Version("the code here", PACKAGE.parent, Path(folder) / "here")
-        was: dict[str, list[str]] = _ask("identities", changed, old)[0]
-        cells = trials.named_cells(changed)
-        stale, left = _sorted_records(cells, was)
-        if stale:
-            _require_equal({name: cells[name] for name in stale}, old, new)
-        revision = git_revision()
-        for name in stale:
-            _take_over(name, cells[name], was[str(name)], revision)
-        if run_dvc("repro", "--quiet", "--single-item", "code", *_complete(changed)):
+        cells = trials.named_cells()
+        stale = {name: cell for name, cell in cells.items() if not _is_current(name, cell)}
+        said = _take_over_stale(stale, Path(folder)) if stale else ["no result is of older code"]
+        if run_dvc("repro", "--quiet", "--single-item", "code", *_complete_stages()):
             raise TakeoverError("dvc repro failed; run the same command again")
-    return _in_words(changed, old, revision, stale, left)
+    return "\n".join(said)
 
 
-def _in_words(
-    changed: Sequence[str],
-    old: Version,
-    revision: str | None,
-    stale: Sequence[PurePath],
-    left: Sequence[PurePath],
-) -> str:
-    lines = [
-        f"{len(stale)} results ({', '.join(changed)}) of {old.name} are now those of {revision}; "
-        "commit them, and `dvc repro` writes the reports"
-    ]
-    return "\n".join(lines + [f"left alone, of other settings or code: {name}" for name in left])
-
-
-def _recorded_fingerprints() -> dict[str, list[str]]:
-    """Return, for each model type, the fingerprints of training and evaluation that git has."""
-    found = {}
-    for name in MODELS:
-        kinds = [f"HEAD:./{paths.CODE.as_posix()}/{step}/{name}.json" for step in (TRAIN, PROBE)]
+def _take_over_stale(stale: Mapping[PurePath, StoredCell], folder: Path) -> list[str]:
+    print(f"results of older code or other settings: {len(stale)}", file=sys.stderr)
+    for old in versions(folder):
         try:
-            found[name] = [json.loads(_git("show", kind))["fingerprint"] for kind in kinds]
-        except subprocess.CalledProcessError:
-            continue  # a model type without results
-    if not found:
-        raise InputError(f"{paths.CODE}: not in git; commit the results first")
+            was = ask("identities", [str(name) for name in stale], old)[0]
+        except TakeoverError:  # older than this way of asking
+            continue
+        found = [name for name, cell in stale.items() if _is_of(name, cell, was.get(str(name)))]
+        if found:
+            break
+    else:
+        raise InputError(
+            f"{', '.join(map(str, [*stale][:3]))}: of settings or code that git does not have; "
+            "allowed: results that are committed after their code; others: `make reproduce`"
+        )
+    _require_equal({name: stale[name] for name in found}, old, folder)
+    revision = git_revision()
+    for name in found:
+        _take_over(name, stale[name], was[str(name)], revision)
+    left = [f"left alone, of other settings or code: {name}" for name in stale if name not in found]
+    taken = f"results of {old.name} that are now those of {revision}: {len(found)}; commit them"
+    return [taken, *left]
+
+
+def _recorded(name: PurePath) -> list[str]:
+    """Return the identities of a record: of its training and its evaluation, as far as it has."""
+    place, found = Place.recorded(name), []
+    if place.train.is_dir():
+        found.append(files.read_summary(place.train).identity)
+        if place.probe.is_dir():
+            found.append(read_result(place.probe / files.RESULT_FILE).identity)
     return found
 
 
-def _code_of_the_records(recorded: Mapping[str, list[str]], folder: Path) -> Version:
-    """Unpack the newest commit whose code has the recorded fingerprints into `folder`.
-
-    The commit of the results comes first; the repository is only read.
-    """
-    commits = _git("log", "-1", "--format=%H", "--", str(paths.CODE)).split()
-    commits += _git("log", f"-{_COMMITS}", "--format=%H", "--", "src").split()
-    for commit in (text.decode() for text in dict.fromkeys(commits)):
-        root = folder / commit
-        with zipfile.ZipFile(io.BytesIO(_git("archive", "--format=zip", commit, "src"))) as code:
-            code.extractall(root)
-        version = Version(f"revision {commit[:10]}", root / "src", root)
-        try:
-            if _ask("fingerprints", list(recorded), version)[0] == recorded:
-                return version
-        except TakeoverError:  # older than this way of asking
-            pass
-        shutil.rmtree(root)
-    raise InputError(
-        f"{paths.CODE}: of code that git does not have ({', '.join(recorded)}); commit the code "
-        "together with its results, or make them again with `make reproduce`"
-    )
+def _is_current(name: PurePath, cell: StoredCell) -> bool:
+    """Return whether a record is of the code as it is; what is not recorded needs nothing."""
+    had = _recorded(name)
+    return had == [cell.identity, cell.evaluation][: len(had)]
 
 
-def _ask(question: str, about: Any, *versions: Version) -> list[Any]:
-    """Ask versions of the code, each in a process of its own, at the same time.
-
-    Raises TakeoverError with the last line of a process that fails.
-    """
-    processes = []
-    try:
-        for version in versions:
-            version.root.mkdir(exist_ok=True)
-            file = version.root / "question.json"
-            file.write_text(json.dumps(about))
-            command = [sys.executable, "-m", trials.__name__, question, str(file)]
-            places = {"PYTHONPATH": str(version.source), "DVC_ROOT": str(version.root)}
-            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-            processes.append(subprocess.Popen(command, env=os.environ | places, **pipes))
-        return [_answer(*pair) for pair in zip(versions, processes, strict=True)]
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
+def _is_of(name: PurePath, cell: StoredCell, was: Sequence[str] | None) -> bool:
+    """Return whether a record is of a version's code, or was, half-way, given to the code here."""
+    pairs = zip(_recorded(name), was or (), (cell.identity, cell.evaluation), strict=False)
+    return was is not None and all(had in (old, new) for had, old, new in pairs)
 
 
-def _answer(version: Version, process: subprocess.Popen) -> Any:
-    said, complaints = (text.strip().splitlines() for text in process.communicate())
-    if process.returncode:
-        where = f"{said[-1]}: " if said else ""
-        reason = complaints[-1] if complaints else f"exit code {process.returncode}"
-        raise TakeoverError(f"{where}{version.name} fails: {reason}; nothing is taken over")
-    return json.loads(said[-1])
-
-
-def _sorted_records(
-    cells: Mapping[PurePath, StoredCell], was: Mapping[str, list[str]]
-) -> tuple[list[PurePath], list[PurePath]]:
-    """Return the names of records that are the old code's, and of those that are nobody's."""
-    stale, left = [], []
-    for name, cell in cells.items():
-        place = Place.recorded(name)
-        if not place.train.is_dir():
-            continue
-        had = [files.read_summary(place.train).identity]
-        if place.probe.is_dir():
-            had.append(read_result(place.probe / files.RESULT_FILE).identity)
-        now = [cell.identity, cell.evaluation]
-        old = was.get(str(name), now)
-        if any(have not in pair for have, *pair in zip(had, now, old, strict=False)):
-            left.append(name)
-        elif had != now[: len(had)]:
-            stale.append(name)
-    return stale, left
-
-
-def _require_equal(cells: Mapping[PurePath, StoredCell], old: Version, new: Version) -> None:
-    """Raise TakeoverError unless both versions leave the same bytes for every kind of cell."""
+def _require_equal(cells: Mapping[PurePath, StoredCell], old: Version, folder: Path) -> None:
+    """Raise TakeoverError unless old and new code leave the same bytes for every kind of cell."""
+    new = Version("the code here", PACKAGE.parent, folder / "here")
     asked = trials.one_of_each_kind(cells)
     print(f"{len(asked)} short trainings with {old.name} and with {new.name}", file=sys.stderr)
-    for (name, settings, _), *folders in zip(asked, *_ask("trials", asked, old, new), strict=True):
+    for (name, settings, _), *folders in zip(asked, *ask("trials", asked, old, new), strict=True):
         for one, other in zip(*folders, strict=True):
             file = trials.first_difference(Path(one), Path(other))
             if file is not None:
@@ -198,38 +110,50 @@ def _require_equal(cells: Mapping[PurePath, StoredCell], old: Version, new: Vers
 
 
 def _take_over(name: PurePath, cell: StoredCell, was: Sequence[str], revision: str | None) -> None:
-    """Give a record, and what the store has of it, the cell's identities; train.json comes last."""
+    """Give a record, and what the store has of it, the cell's identities.
+
+    File by file, those that tell whose a record is last: a killed takeover finds it again.
+    """
     texts = dict(zip(was, (cell.identity, cell.evaluation), strict=True))
     before, here, record = place_of(*was), cell.place, Place.recorded(name)
     if before.train.is_dir():
         with cell.lock():
             for old, new in ((before.train, here.train), (before.probe, here.probe)):
                 if (old == new or not new.exists()) and files.damage(old) is None:
-                    _rewrite(old, new, texts, revision, sealed=True)
+                    _copy_in_store(old, new, texts, revision)
     write_json(record.run, _noted(record.run, revision))
     for folder in (record.probe, record.train):
-        if folder.is_dir():
-            _rewrite(folder, folder, texts, revision, sealed=False)
+        for file in sorted(folder.glob("*.json"), reverse=True):  # result_adam before result
+            write_text(file, _renamed(file, texts))
 
 
-def _rewrite(
-    old: Path, new: Path, texts: Mapping[str, str], revision: str | None, sealed: bool
-) -> None:
-    """Make a folder of a result anew, with other identities in it; weights are not copied."""
+def _copy_in_store(old: Path, new: Path, texts: Mapping[str, str], revision: str | None) -> None:
     with atomic_folder(new) as beside:
         for file in old.iterdir():
             target = beside / file.name
             if file.name == files.RUN_FILE:
                 write_json(target, _noted(file, revision))
             elif file.suffix == ".json":
-                content = file.read_text()
-                for one, other in texts.items():
-                    content = content.replace(f'"{one}"', f'"{other}"')
-                write_text(target, content)
+                write_text(target, _renamed(file, texts))
             else:
-                os.link(file, target)
-        if sealed:
-            files.seal(beside)
+                _link(file, target)
+        files.seal(beside)
+
+
+def _link(file: Path, target: Path) -> None:
+    """Let weights lie in the store once: nothing in it is ever written in place."""
+    try:
+        os.link(file, target)
+    except OSError:  # a disk without links
+        shutil.copyfile(file, target)
+
+
+def _renamed(file: Path, texts: Mapping[str, str]) -> str:
+    """Return the content of a JSON file with other identities."""
+    content = file.read_text()
+    for old, new in texts.items():
+        content = content.replace(f'"{old}"', f'"{new}"')
+    return content
 
 
 def _noted(run: Path, revision: str | None) -> dict[str, Any]:
@@ -240,18 +164,13 @@ def _noted(run: Path, revision: str | None) -> dict[str, Any]:
     return content
 
 
-def _complete(model_types: Sequence[str]) -> Iterator[str]:
-    """Yield the stages of model types all of whose cells are recorded as the code has them."""
+def _complete_stages() -> Iterator[str]:
+    """Yield the stages that have nothing to compute: each cell is recorded as the code has it."""
     config = load_config(["params.yaml"]).config
     for step in (TRAIN, PROBE):
-        for name in model_types:
-            cells = cells_of(config.scale, model_type=name)
+        for model_type in load_grid(config.scale)["models"]:
+            cells = cells_of(config.scale, model_type=model_type)
             if cells and all(is_recorded(cell.path, stored(cell), step) for cell in cells):
-                yield f"{step}@{config.scale}-{name}"
-        experiment = config.model_type in model_types
-        if experiment and is_recorded(paths.EXPERIMENT, StoredCell(config), step):
+                yield f"{step}@{config.scale}-{model_type}"
+        if is_recorded(paths.EXPERIMENT, StoredCell(config), step):
             yield f"experiment-{step}"
-
-
-def _git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout

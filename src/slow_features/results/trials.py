@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -16,8 +16,8 @@ from slow_features import paths
 from slow_features.config.load import load_config, validate
 from slow_features.grid.cells import cells_of, scales
 from slow_features.grid.run import stored
-from slow_features.identity import EVALUATION, TRAINING, code_of, settings_of_weights
-from slow_features.models.registry import MODELS, section_name
+from slow_features.identity import settings_of_weights
+from slow_features.models.registry import section_name
 from slow_features.results import files
 from slow_features.results.store import StoredCell
 from slow_features.weights import FORMAT, checksum, read_tensors
@@ -27,27 +27,18 @@ from slow_features.weights import FORMAT, checksum, read_tensors
 EPOCHS, BATCH, SEQUENCES, PROBE_SEQUENCES = 2, 64, 128, 640
 
 
-def fingerprints(model_types: Iterable[str]) -> dict[str, list[str]]:
-    """Return the fingerprints of the code that trains and that evaluates each model type."""
-    known = [name for name in model_types if name in MODELS]
-    return {name: [code_of(TRAINING, name), code_of(EVALUATION, name)] for name in known}
-
-
-def named_cells(model_types: Sequence[str]) -> dict[PurePath, StoredCell]:
-    """Return, by name in results/, the cells of these model types: every recorded scale's, ours."""
+def named_cells() -> dict[PurePath, StoredCell]:
+    """Return the cells of every scale that has results, and ours, by their names in results/."""
     recorded = [scale for scale in scales() if (paths.RESULTS / files.TRAIN / scale).is_dir()]
-    cells = [cell for scale in recorded for cell in cells_of(scale)]
-    found = {PurePath(c.path): stored(c) for c in cells if c.model_type in model_types}
-    config = load_config(["params.yaml"]).config
-    if config.model_type in model_types:
-        found[paths.EXPERIMENT] = StoredCell(config)
-    return found
+    found = {PurePath(c.path): stored(c) for scale in recorded for c in cells_of(scale)}
+    return found | {paths.EXPERIMENT: StoredCell(load_config(["params.yaml"]).config)}
 
 
-def identities(model_types: Sequence[str]) -> dict[str, list[str]]:
-    """Return the identities of training and evaluation of the named cells."""
-    cells = named_cells(model_types)
-    return {str(name): [cell.identity, cell.evaluation] for name, cell in cells.items()}
+def identities(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the identities of training and evaluation of the cells of these names."""
+    cells = {str(name): cell for name, cell in named_cells().items()}
+    found = {name: cells[name] for name in names if name in cells}
+    return {name: [cell.identity, cell.evaluation] for name, cell in found.items()}
 
 
 def one_of_each_kind(cells: Mapping[PurePath, StoredCell]) -> list[tuple[str, dict, bool]]:
@@ -125,5 +116,5 @@ def _kind(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    question = {"fingerprints": fingerprints, "identities": identities, "trials": run_trials}
+    question = {"identities": identities, "trials": run_trials}
     print(json.dumps(question[sys.argv[1]](json.loads(Path(sys.argv[2]).read_bytes()))))
