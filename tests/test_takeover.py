@@ -63,28 +63,23 @@ def everything(folder):
 
 def test_a_renamed_variable_is_taken_over(clone):
     before = {step: content(clone, step) for step in ("train", "probe")}
-    computed_by, stores = git(clone, "rev-parse", "HEAD").strip(), trained(clone)
+    computed_by, stores = git(clone, "rev-parse", "HEAD~1").strip(), trained(clone)
     edit(clone, LOSS, "centred", "around_zero")
     run(clone, "dvc", "repro", "code")  # as a pipeline does that is then stopped
     commit(clone, "another name")
     done = run(clone, *TAKEOVER)
     assert done.stdout.endswith(": 1; commit them\n"), done.stdout
-    assert git(clone, "worktree", "list").count("\n") == 1
 
     after = {step: content(clone, step) for step in ("train", "probe")}
     for step, had in before.items():
         assert had.pop("identity") != after[step].pop("identity")
         assert had == after[step]
     record = json.loads((clone / "results/runs/experiment.json").read_text())
-    assert git(clone, "cat-file", "-t", record["git_revision"]) == "commit\n"
+    assert record["git_revision"] == computed_by
     assert record["taken_over"] == [git(clone, "rev-parse", "HEAD").strip()]
-    assert record["git_revision"] == git(clone, "rev-parse", f"{computed_by}~1").strip()
 
-    commit(clone, "taken over")
     (new,) = trained(clone).keys() - stores.keys()
-    assert (clone / ".cells" / new / "train/run.json").read_text() == json.dumps(
-        record, sort_keys=True, indent=2
-    ) + "\n"
+    assert json.loads((clone / ".cells" / new / "train/run.json").read_text()) == record
     status = run(clone, "dvc", "status", "experiment-train", "experiment-probe", "code").stdout
     assert "up to date" in status, status
     assert ran(run(clone, "dvc", "repro", "experiment-report")) == ["experiment-report"]
