@@ -22,9 +22,10 @@ from slow_features.results import files
 from slow_features.results.store import StoredCell
 from slow_features.weights import FORMAT, checksum, read_tensors
 
-# Two epochs, so that what happens between them counts; a batch of the size that `quick` has; and
-# more sequences for the probe than an embedding has numbers, so that its fit is of full rank.
-EPOCHS, BATCH, SEQUENCES, PROBE_SEQUENCES = 2, 64, 128, 640
+# Two epochs, so that what happens between them counts, of batches of the real size, on which the
+# way of computing depends; for the probe more sequences than an embedding has numbers, so that
+# its fit is of full rank.
+EPOCHS, BATCHES, PROBE_SEQUENCES = 2, 2, 640
 
 
 def named_cells() -> dict[PurePath, StoredCell]:
@@ -91,18 +92,15 @@ def _shortened(cell: StoredCell) -> dict[str, Any]:
     """Return the settings of a cell, reduced to a few batches."""
     settings = cell.config.model_dump()
     model, probe = settings[section_name(cell.config.model_type)], settings["probing_cfg"]
+    batch = max(cell.config.batch_size, probe["batch_size"] or cell.config.dataset_batch_size)
     for section, key, most in (
-        (settings, "dataset_size", SEQUENCES),
-        (settings, "val_dataset_size", SEQUENCES),
-        (settings, "dataset_batch_size", BATCH),
-        (model, "batch_size", BATCH),
-        (probe, "batch_size", BATCH),
+        (settings, "dataset_size", BATCHES * batch),
+        (settings, "val_dataset_size", BATCHES * batch),
         (probe, "sequences", PROBE_SEQUENCES),
         (probe, "epochs", EPOCHS),
         (probe, "epochs_enc", EPOCHS),
     ):
-        if section.get(key):
-            section[key] = min(section[key], most)
+        section[key] = min(section[key], most)
     model["epochs"] = EPOCHS
     return settings
 
