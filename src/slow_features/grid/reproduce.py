@@ -35,13 +35,13 @@ def reproduce(config: Experiment, selection: Sequence[str], at_once: int | None 
     """
     # What is wrong in grids.yaml is found before anything runs.
     cells = select(selection) if selection else cells_of(config.scale)
-    with _only_one():
+    with only_runner():
         if selection:
             return _part(cells, at_once)
         return _everything(config, cells, at_once)
 
 
-def _only_one() -> AbstractContextManager[None]:
+def only_runner() -> AbstractContextManager[None]:
     """Refuse a second runner in the same checkout: their DVCs would fail each other's stages."""
     return only_one(
         paths.cells() / "reproduce.lock",
@@ -51,8 +51,9 @@ def _only_one() -> AbstractContextManager[None]:
 
 def _everything(config: Experiment, cells: Sequence[Cell], at_once: int | None) -> int:
     failure = _run(cells, at_once, StoredCell(config))
-    code = _dvc("--force", "--single-item", f"verify@{config.scale}") if not failure else 0
-    code = code or _dvc(*(["--keep-going"] if failure else []))
+    verify = ("--force", "--single-item", f"verify@{config.scale}")
+    code = run_dvc("repro", "--quiet", *verify) if not failure else 0
+    code = code or run_dvc("repro", "--quiet", *(["--keep-going"] if failure else []))
     if failure:
         raise failure
     if code == 0:
@@ -87,13 +88,13 @@ def _run(
     return failure
 
 
-def _dvc(*arguments: str) -> int:
-    """Run `dvc repro` and return its exit code; Ctrl-C and SIGTERM are passed on to its stage.
+def run_dvc(*arguments: str) -> int:
+    """Run a DVC command and return its exit code; Ctrl-C and SIGTERM are passed on to its stage.
 
     Both get SIGINT, as from a terminal: the stage keeps its state and ends, then DVC, which frees
     its locks. Raises InterruptError.
     """
-    dvc = start_tied([sys.executable, "-m", "dvc", "repro", "--quiet", *arguments])
+    dvc = start_tied([sys.executable, "-m", "dvc", *arguments])
     with stop_on_signals() as stop:
         while dvc.poll() is None:
             if stop.signal_number is not None:

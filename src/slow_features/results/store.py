@@ -23,6 +23,13 @@ from slow_features.results import files
 from slow_features.results.files import Place
 
 
+def place_of(training: str, evaluation: str) -> Place:
+    """Return where a training and an evaluation of these identities lie in the store."""
+    home = paths.cells() / training
+    train = home / files.TRAIN
+    return Place(train, home / f"{files.PROBE}-{evaluation}", train / files.RUN_FILE)
+
+
 @dataclass(frozen=True)
 class StoredCell:
     """One training and its evaluation, finished or not.
@@ -46,9 +53,7 @@ class StoredCell:
     @cached_property
     def place(self) -> Place:
         """Where both lie in the store."""
-        home = paths.cells() / self.identity
-        train = home / files.TRAIN
-        return Place(train, home / f"{files.PROBE}-{self.evaluation}", train / files.RUN_FILE)
+        return place_of(self.identity, self.evaluation)
 
     @property
     def trained(self) -> bool:
