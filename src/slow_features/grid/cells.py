@@ -60,6 +60,18 @@ class Cell:
         """Where the cell lies below a folder of the grid."""
         return Path(self.scale, self.model_type, self.family, self.name)
 
+    @property
+    def labels(self) -> dict[str, str | float]:
+        """What tells the cell from all others: the first columns of every table of cells."""
+        return {
+            "scale": self.scale,
+            "family": self.family,
+            "alpha": float(self.alpha),
+            "model": self.model_type,
+            "variant": self.variant,
+            "seed": self.seed,
+        }
+
     def run_identity(self, identity: str) -> str:
         """Tag `identity` of the cell's MLflow run, from the identity of its training.
 
