@@ -21,6 +21,7 @@ from slow_features.files import atomic_folder
 from slow_features.identity import evaluation_identity, training_identity
 from slow_features.results import files
 from slow_features.results.files import Place
+from slow_features.results.gathered import restore
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,12 @@ class StoredCell:
     def train(self, log: bool = False) -> Place:
         """Train unless it is done; return where the training lies, every checksum compared.
 
+        Weights that were gathered, as `dvc pull` brings them, are taken back and not trained again.
         log: to MLflow, while it trains. Raises as `training.train.train`.
         """
         with self.lock():
             _set_aside_if_damaged(self.place.train)
-            if not self.trained:
+            if not self.trained and not restore(self.identity, self.place.train):
                 from slow_features.training.train import train
 
                 train(self.config, data_for(self.config), self.place.train, log)
