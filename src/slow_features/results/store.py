@@ -74,12 +74,21 @@ class StoredCell:
         log: to MLflow, while it trains. Raises as `training.train.train`.
         """
         with self.lock():
-            _set_aside_if_damaged(self.place.train)
-            if not self.trained and not restore(self.identity, self.place.train):
+            if not self._find():
                 from slow_features.training.train import train
 
                 train(self.config, data_for(self.config), self.place.train, log)
         return self.place
+
+    def find_weights(self) -> Path | None:
+        """Return the file of weights, every checksum compared; None if it would have to be made."""
+        with self.lock():
+            return self.place.weights if self._find() else None
+
+    def _find(self) -> bool:
+        """Return whether the training is there, or can be taken back from gathered weights."""
+        _set_aside_if_damaged(self.place.train)
+        return self.trained or restore(self.identity, self.place.train)
 
     def evaluate(self, log: bool = False) -> Place:
         """Train and evaluate, whichever is not done; return where both lie, checksums compared.
