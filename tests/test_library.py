@@ -26,10 +26,8 @@ SMALL = {"dataset_size": 32, "val_dataset_size": 32, "n_steps": 4, "val_n_steps"
 SIZES = {"epochs": 1, "batch_at_most": 16, "embedding_size": 16, "backbone_width_factor": 1}
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A project in which VICReg of a tiny scale quick has run, with one and with three dots."""
-    root = tmp_path_factory.mktemp("project")
+def make_project(root):
+    """Write the settings of a project in which quick is three cells of VICReg, all of them tiny."""
     shutil.copytree(ROOT / "reproduce_configs", root / "reproduce_configs")
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, root)
@@ -41,6 +39,13 @@ def made(tmp_path_factory):
     quick["variants"]["control"]["models"] = ["VICReg"]
     quick["levels"] |= {"changing_uniform": [], "three_dots": ["0"]}
     (root / "grids.yaml").write_text(yaml.safe_dump({**grids, "models": ["VICReg"]}))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A project in which the scale quick has run."""
+    root = tmp_path_factory.mktemp("project")
+    make_project(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.delenv("DVC_ROOT", raising=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from slow_features import paths
 from slow_features.config.schema import Experiment
-from slow_features.data.manifest import MANIFEST, DatasetSpec
+from slow_features.data.manifest import MANIFEST, DatasetSpec, Manifest
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import (
     STATISTICS_SEQUENCES,
@@ -71,6 +71,22 @@ def data_for(*configs: Experiment) -> StoredDataset:
         if found is None or not _serves(found, specs, noises):
             _write(folder, configs[0], found, specs, noises)
     return open_dataset(folder, verify=False)
+
+
+def bytes_to_write(*configs: Experiment) -> int:
+    """Return how much disk `data_for` would take for these settings; 0 if the sequences are there.
+
+    A sequence is its start and T - 1 actions of every dot, (x, y) in float32; images are small.
+    """
+    specs = [dataset_spec(config) for config in configs]
+    try:
+        there = Manifest.read(_folder(configs[0])).spec.sizes
+    except InputError:
+        there = dict.fromkeys(specs[0].sizes, 0)
+    needed = {split: max(spec.sizes[split] for spec in specs) for split in there}
+    if all(needed[split] <= size for split, size in there.items()):
+        return 0
+    return sum(8 * specs[0].dots * specs[0].steps(split) * size for split, size in needed.items())
 
 
 def _folder(config: Experiment) -> Path:

@@ -75,18 +75,18 @@ def is_done(cell: Cell, step: str = PROBE) -> bool:
 
 def prepare_data(cells: Sequence[Cell]) -> None:
     """Make the data sets of some cells, as large as the largest of each needs."""
-    for configs in _data_groups(cells):
+    for configs in data_groups(cells):
         data_for(*configs)
 
 
 def describe_scale_data(scale: str) -> None:
     """Make the data sets of a scale and write what they are into data/{scale}/, for git."""
-    for configs in _data_groups(cells_of(scale)):
+    for configs in data_groups(cells_of(scale)):
         name = f"{configs[0].dataset_type}-seed{configs[0].seed}"
         describe_data(configs, paths.DATA / scale / name, pictures=False)
 
 
-def _data_groups(cells: Sequence[Cell]) -> list[list[Experiment]]:
+def data_groups(cells: Sequence[Cell]) -> list[list[Experiment]]:
     """Return the settings of cells that read one data set, group by group."""
     groups: dict[tuple[str, int], list[Experiment]] = defaultdict(list)
     for cell in cells:

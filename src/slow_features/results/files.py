@@ -139,7 +139,7 @@ def read_outputs(place: Place) -> Outputs:
         paths=read_paths(place.probe / PATHS_FILE),
         summary=summary,
         curve=read_curve(place.train / CURVES_FILE),
-        run=_read(place.run, RunRecord),
+        run=read_run(place.run),
         adam=read_result(adam) if adam.exists() else None,
         dynamics=_read_numbers(dynamics) if dynamics.exists() else None,
     )
@@ -148,6 +148,11 @@ def read_outputs(place: Place) -> Outputs:
 def read_summary(train: Path) -> Summary:
     """Read train.json of a folder. Raises InputError when it is missing or damaged."""
     return _read(train / SUMMARY_FILE, Summary)
+
+
+def read_run(file: Path) -> RunRecord:
+    """Read a run.json. Raises InputError when it is missing or damaged."""
+    return _read(file, RunRecord)
 
 
 def read_curve(file: Path) -> list[dict[str, float]]:
