@@ -215,7 +215,7 @@ def test_a_card_is_hidden_until_its_link_is_followed_and_needs_no_script(report)
     assert ".card:target { display: block; }" in style.group(1)
 
 
-def test_the_name_of_a_cell_is_a_link_in_html_and_its_labels_are_columns_in_csv(report):
+def test_the_name_of_a_cell_is_a_link_in_html_and_text_in_csv(report):
     name = "fixed_uniform/VICReg/alpha1.25-control-seed1"
     target = f"cell-{name.replace('/', '-')}"
     page = (report / "index.html").read_text()
