@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce takeover test test-all test-kills audit bench bench-quick lint format mlflow clean
+.PHONY: help setup plan reproduce verify takeover test test-all test-kills audit bench bench-quick lint format mlflow clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +22,12 @@ $(READY): pyproject.toml requirements/lock.txt requirements/torch.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $(READY)
 
-reproduce: $(READY) ## run everything: data, training, probe, report
-	python stages/reproduce.py
+# A part of the grid: CELLS="standard/*/three_dots"; set -f leaves the wildcards to the script.
+plan: $(READY) ## what would run, how long it takes here, disk; CELLS="quick seeds/*/fixed_uniform"
+	set -f; python stages/plan.py $(CELLS)
+
+reproduce: $(READY) ## run everything: data, training, probe, report; or a part, CELLS=...
+	set -f; python stages/reproduce.py $(CELLS)
 
 takeover: $(READY) ## keep the results after a refactoring that leaves the same bytes (CONTRIBUTING.md)
 	python stages/takeover.py

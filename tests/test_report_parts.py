@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+
+from slow_features.grid.cells import cells_of
 from slow_features.models.rssm import FREE_NATS
 from slow_features.report.claim_tables import parts_in_words
 from slow_features.report.curves import relative_loss
@@ -25,6 +28,16 @@ def test_rows_that_were_not_run_are_folded_and_those_run_in_part_are_not():
     assert [row[0] for row in table.absent()] == ["a"]
     assert [row[0] for row in table.present()] == ["b", "c"]
     assert table.csv().count("\n") == table.markdown().count("\n") == 4
+
+
+def test_a_cell_is_its_path_on_the_page_and_its_labels_in_csv():
+    cell = cells_of("quick")[0]
+    table = Table("t", "T", "c", ("cell", "px"), [(cell, 1.5), NotRun((cell, None))])
+    assert table.shown()[0] == [str(cell.path), "1.5"]
+    head, first, second = csv.reader(table.csv().splitlines())
+    assert head == ["scale", "family", "alpha", "model", "variant", "seed", "px"]
+    assert first == ["quick", "changing_uniform", "1.5", "VICReg", "published", "1", "1.5"]
+    assert second == [*first[:-1], ""]
 
 
 def test_one_seed_is_said_to_be_one():

@@ -9,7 +9,7 @@ from slow_features.results.files import PROBE, TRAIN
 
 def run_stage(name: str) -> None:
     """Do one stage. Raises InputError for a name that is none."""
-    step, _, place = name.partition("@")
+    step, _, place = name.rpartition(":")[2].partition("@")  # DVC puts a file in front
     scale, _, model_type = place.partition("-")
     grid = load_grid(scale)
     if step == "data" and not model_type:
@@ -24,6 +24,10 @@ def run_stage(name: str) -> None:
         from slow_features.grid.verify import write_verified
 
         write_verified(scale)
+    elif step == "weights" and not model_type:
+        from slow_features.grid.run import gather_weights
+
+        gather_weights(scale)
     elif step == "track" and not model_type:
         from slow_features.results.track import track
 
@@ -37,6 +41,6 @@ def run_stage(name: str) -> None:
         collect(step, scale, model_type)
     else:
         raise InputError(
-            f"stage {name!r}: allowed: STEP@SCALE with step data, verify, track or report, or "
-            "STEP@SCALE-MODEL with step train or probe"
+            f"stage {name!r}: allowed: STEP@SCALE with step data, verify, track, report or "
+            "weights, or STEP@SCALE-MODEL with step train or probe"
         )

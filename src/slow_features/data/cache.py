@@ -15,7 +15,7 @@ from pathlib import Path
 
 from slow_features import paths
 from slow_features.config.schema import Experiment
-from slow_features.data.manifest import MANIFEST, DatasetSpec
+from slow_features.data.manifest import MANIFEST, DatasetSpec, Manifest
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import (
     STATISTICS_SEQUENCES,
@@ -87,6 +87,22 @@ def check_data(*configs: Experiment) -> None:
     for config in configs:
         noises, source = [NoiseSetting.from_config(config)], config.dataset_structured_noise_path
         check_possible(dataset_spec(config), noises, _folder(config), source)
+
+
+def bytes_to_write(*configs: Experiment) -> int:
+    """Return how much disk `data_for` would take for these settings; 0 if the sequences are there.
+
+    A sequence is its start and T - 1 actions of every dot, (x, y) in float32; images are small.
+    """
+    specs = [dataset_spec(config) for config in configs]
+    try:
+        there = Manifest.read(_folder(configs[0])).spec.sizes
+    except InputError:
+        there = dict.fromkeys(specs[0].sizes, 0)
+    needed = {split: max(spec.sizes[split] for spec in specs) for split in there}
+    if all(needed[split] <= size for split, size in there.items()):
+        return 0
+    return sum(8 * specs[0].dots * specs[0].steps(split) * size for split, size in needed.items())
 
 
 def _folder(config: Experiment) -> Path:

@@ -13,6 +13,7 @@ from slow_features.grid.definition import check_scale
 from slow_features.models.registry import section_name
 
 GRIDS_FILE = Path("grids.yaml")
+OWN_SCALES = Path("grids")  # a file for each scale of a user's own, NAME.yaml
 CONFIGS_FOLDER = Path("reproduce_configs")
 THREE_DOTS = "three_dots"
 TUNED_FAMILY = "changing_uniform"  # where the hyper-parameters of control and untuned come from
@@ -60,6 +61,18 @@ class Cell:
         """Where the cell lies below a folder of the grid."""
         return Path(self.scale, self.model_type, self.family, self.name)
 
+    @property
+    def labels(self) -> dict[str, str | float]:
+        """What tells the cell from all others: the first columns of every table of cells."""
+        return {
+            "scale": self.scale,
+            "family": self.family,
+            "alpha": float(self.alpha),
+            "model": self.model_type,
+            "variant": self.variant,
+            "seed": self.seed,
+        }
+
     def run_identity(self, identity: str) -> str:
         """Tag `identity` of the cell's MLflow run, from the identity of its training.
 
@@ -69,21 +82,28 @@ class Cell:
 
 
 def scales(file: Path = GRIDS_FILE) -> list[str]:
-    """Return the names of all scales."""
+    """Return the names of all scales: those of grids.yaml, then those with a file of their own."""
     grids = read_yaml(file, max_depth=4)
-    return [name for name, value in grids.items() if isinstance(value, dict)]
+    names = [name for name, value in grids.items() if isinstance(value, dict)]
+    return names + sorted({own.stem for own in OWN_SCALES.glob("*.yaml")} - {*names})
 
 
 def load_grid(scale: str, file: Path = GRIDS_FILE) -> dict[str, Any]:
     """Return the definition of a scale, with the model types of the grid.
 
-    Raises InputError when there is no such scale, when its definition is wrong, or when it has a
-    noise family that DVC does not know.
+    A scale of a user's own has the file grids/NAME.yaml, with what stands below a scale's name in
+    grids.yaml. Raises InputError when there is no such scale, when its definition is wrong, or when
+    it has a noise family that DVC does not know.
     """
     grids = read_yaml(file, max_depth=4)
     if scale not in scales(file):
         raise InputError(f"scale = {scale!r}: allowed: {', '.join(scales(file))} ({file})")
-    grid = check_scale(grids[scale] | {"models": grids.get("models")}, where=f"{file}: {scale}")
+    if scale in grids:
+        definition, where = grids[scale], f"{file}: {scale}"
+    else:
+        where = str(OWN_SCALES / f"{scale}.yaml")
+        definition = read_yaml(where, max_depth=3)
+    grid = check_scale(definition | {"models": grids.get("models")}, where)
     families = grids.get("families")
     if not isinstance(families, list):
         raise InputError(f"{file}: families = {shorten(families)}: allowed: a list of names")

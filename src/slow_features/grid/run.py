@@ -18,6 +18,7 @@ from slow_features.grid.pool import Job, failure_lines, print_progress, run_jobs
 from slow_features.models.registry import MODELS
 from slow_features.provenance import cores
 from slow_features.results.files import PROBE, TRAIN, Place
+from slow_features.results.gathered import gather, gathered_file
 from slow_features.results.record import is_recorded, record, remove_others
 from slow_features.results.store import StoredCell
 
@@ -74,18 +75,18 @@ def is_done(cell: Cell, step: str = PROBE) -> bool:
 
 def prepare_data(cells: Sequence[Cell]) -> None:
     """Make the data sets of some cells, as large as the largest of each needs."""
-    for configs in _data_groups(cells):
+    for configs in data_groups(cells):
         data_for(*configs)
 
 
 def describe_scale_data(scale: str) -> None:
     """Make the data sets of a scale and write what they are into data/{scale}/, for git."""
-    for configs in _data_groups(cells_of(scale)):
+    for configs in data_groups(cells_of(scale)):
         name = f"{configs[0].dataset_type}-seed{configs[0].seed}"
         describe_data(configs, paths.DATA / scale / name, pictures=False)
 
 
-def _data_groups(cells: Sequence[Cell]) -> list[list[Experiment]]:
+def data_groups(cells: Sequence[Cell]) -> list[list[Experiment]]:
     """Return the settings of cells that read one data set, group by group."""
     groups: dict[tuple[str, int], list[Experiment]] = defaultdict(list)
     for cell in cells:
@@ -121,6 +122,21 @@ def record_finished(cells: Sequence[Cell]) -> None:
         for step in (TRAIN, PROBE):
             if is_done(cell, step) and not is_recorded(cell.path, stored(cell), step):
                 record(cell.path, run_cell(cell, step), step)
+
+
+def gather_weights(scale: str) -> None:
+    """Copy the weights of a scale's recorded cells out of the store, for a DVC remote.
+
+    Raises InputError when the store lacks the weights of a record, after copying all others.
+    """
+    cells = [c for c in cells_of(scale) if is_recorded(c.path, stored(c), TRAIN)]
+    lacking = [c.path for c in cells if not gather(c.path, stored(c).place.weights)]
+    if lacking:
+        raise InputError(
+            f"weights of {lacking[0]} and {len(lacking) - 1} more: the store of this machine does "
+            "not have those that git has recorded; allowed: on the machine that recorded them"
+        )
+    remove_others(paths.WEIGHTS / scale, {gathered_file(cell.path) for cell in cells})
 
 
 def _jobs(cells: Sequence[Cell], step: str) -> list[Job]:

@@ -70,13 +70,13 @@ def cells_table(results: Results) -> Table:
 
 
 def _error_row(result: CellResult) -> Sequence[Value]:
-    name = str(result.cell.path)
+    cell = result.cell
     if result.outputs is None:
-        row = (name, result.reason, *[None] * 5)
+        row = (cell, result.reason, *[None] * 5)
         return NotRun(row) if result.reason == NOT_RUN else row
     found = result.outputs.result
     return (
-        name,
+        cell,
         found.pred.rmse_px,
         found.pred.rmse_unit,
         found.enc.rmse_px,
@@ -110,12 +110,12 @@ def runs_table(results: Results) -> Table:
 
 
 def _run_row(result: CellResult) -> Sequence[Value]:
-    name = str(result.cell.path)
+    cell = result.cell
     if result.outputs is None:
-        return NotRun((name, NOT_RUN, *[None] * 6))
+        return NotRun((cell, NOT_RUN, *[None] * 6))
     outputs, run = result.outputs, result.outputs.run
     return (
-        name,
+        cell,
         outputs.summary.sequences,
         run.seconds,
         run.sequences_per_second,

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-Value = str | float | int | None
+from slow_features.grid.cells import Cell
+
+Value = str | float | int | Cell | None
 NOTHING = "—"  # where there is no number: not published, or not measured
 NOT_RUN = "not run"
 _FORMULA = ("=", "+", "-", "@")  # how one begins in a spreadsheet
@@ -25,7 +27,8 @@ class Table:
 
     digits: decimals of a column's numbers, by its title; significant: how many digits tell in
     all, for numbers of any size. CSV keeps all digits.
-    A None is shown as a dash and is empty in CSV.
+    A None is shown as a dash and is empty in CSV. A cell of the grid in the first column is shown
+    as its path; CSV has a column for each of its labels.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Table:
     def _text(self, value: Value, column: str) -> str:
         if value is None:
             return NOTHING
+        if isinstance(value, Cell):
+            return str(value.path)
         if isinstance(value, float) and column in self.digits:
             return f"{value:.{self.digits[column]}f}"
         if isinstance(value, float) and column in self.significant:
@@ -78,9 +83,18 @@ class Table:
         """Return the table as CSV that no spreadsheet computes with, whatever texts it holds."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(map(_inert, self.columns))
-        writer.writerows([map(_inert, row) for row in self.rows])
+        columns, rows = self._by_label()
+        writer.writerow(map(_inert, columns))
+        writer.writerows([map(_inert, row) for row in rows])
         return text.getvalue()
+
+    def _by_label(self) -> tuple[Sequence[str], Sequence[Sequence[Value]]]:
+        """Return columns and rows with the labels of each cell in place of the cell."""
+        cells = [row[0] for row in self.rows if isinstance(row[0], Cell)]
+        if not cells:
+            return self.columns, self.rows
+        rows = [[*row[0].labels.values(), *row[1:]] for row in self.rows]
+        return [*cells[0].labels, *self.columns[1:]], rows
 
     def markdown(self) -> Markup:
         """Return the table as Markdown, its text escaped."""

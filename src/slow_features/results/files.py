@@ -147,7 +147,7 @@ def read_training(place: Place) -> tuple[Summary, list[dict[str, float]], RunRec
     summary, curve = read_summary(place.train), read_curve(place.train / CURVES_FILE)
     if summary.final != (curve[-1] if curve else {}):
         raise _unreadable(place.train / CURVES_FILE, f"does not end as {SUMMARY_FILE} says")
-    return summary, curve, _read(place.run, RunRecord)
+    return summary, curve, read_run(place.run)
 
 
 def _read_result_of(summary: Summary, file: Path) -> ProbeResult:
@@ -163,6 +163,11 @@ def _read_result_of(summary: Summary, file: Path) -> ProbeResult:
 def read_summary(train: Path) -> Summary:
     """Read train.json of a folder. Raises InputError when it is missing or damaged."""
     return _read(train / SUMMARY_FILE, Summary)
+
+
+def read_run(file: Path) -> RunRecord:
+    """Read a run.json. Raises InputError when it is missing or damaged."""
+    return _read(file, RunRecord)
 
 
 def read_curve(file: Path) -> list[dict[str, float]]:

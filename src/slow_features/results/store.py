@@ -21,6 +21,7 @@ from slow_features.files import atomic_folder
 from slow_features.identity import evaluation_identity, training_identity
 from slow_features.results import files
 from slow_features.results.files import Place
+from slow_features.results.gathered import restore
 
 
 def place_of(training: str, evaluation: str) -> Place:
@@ -74,15 +75,25 @@ class StoredCell:
     def train(self, log: bool = False) -> Place:
         """Train unless it is done; return where the training lies, every checksum compared.
 
+        Weights that were gathered, as `dvc pull` brings them, are taken back and not trained again.
         log: to MLflow, while it trains. Raises as `training.train.train`.
         """
         with self.lock():
-            _set_aside_if_damaged(self.place.train)
-            if not self.trained:
+            if not self._find():
                 from slow_features.training.train import train
 
                 train(self.config, data_for(self.config), self.place.train, log)
         return self.place
+
+    def find_weights(self) -> Path | None:
+        """Return the file of weights, every checksum compared; None if it would have to be made."""
+        with self.lock():
+            return self.place.weights if self._find() else None
+
+    def _find(self) -> bool:
+        """Return whether the training is there, or can be taken back from gathered weights."""
+        _set_aside_if_damaged(self.place.train)
+        return self.trained or restore(self.identity, self.place.train)
 
     def evaluate(self, log: bool = False) -> Place:
         """Train and evaluate, whichever is not done; return where both lie, checksums compared.
