@@ -16,7 +16,6 @@ from benchmarks import trainings
 from benchmarks.trainings import Training
 from slow_features.grid.run import find_cell, run_missing, stored
 from slow_features.provenance import cores
-from slow_features.provenance import cores
 
 CELLS = {
     "VICReg changing": "seeds/VICReg/changing_uniform/alpha1.5-published-seed",

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from slow_features.training.identity import identity
 
 from slow_features.config.load import load_config
 from slow_features.data import cifar, images, photographs

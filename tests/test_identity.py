@@ -189,11 +189,13 @@ def test_the_fingerprints_name_the_files_that_count(tmp_path):
 def test_no_number_hides_in_a_module_that_does_not_count():
     """What counted code takes from the others is a class or a function.
 
-    Exempt is what the registry's entry of a model hands over: it is a part of the fingerprint.
+    Exempt is what the registry's entry of a model hands over, which is a part of the fingerprint,
+    and how the system says that it has no file handle left.
     """
     counted = set().union(*(files_of(roots, m) for roots in (TRAINING, EVALUATION) for m in MODELS))
     taken = {name for file in counted for name in constants_from_others(file, counted)}
-    assert taken <= {"models.registry.MODELS", "config.sections.FREE_NATS"}
+    exempt = {"models.registry.MODELS", "config.sections.FREE_NATS", "files.NO_HANDLE_LEFT"}
+    assert taken <= exempt
     assert MODELS["RSSM"].loss_floor == 3.0  # it holds FREE_NATS, so its change is seen
 
 

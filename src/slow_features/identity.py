@@ -56,6 +56,7 @@ _SPECTATORS = (
     "locks.py",
     "models/registry.py",
     "paths.py",
+    "process.py",
     "training/progress.py",
 )
 _IMAGES = ("data/cifar.py", "data/images.py", "data/photographs.py")  # count by their pixels

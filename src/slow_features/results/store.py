@@ -7,18 +7,19 @@ found damaged is set aside and made again.
 
 from __future__ import annotations
 
+import math
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-from filelock import FileLock
 
 from slow_features import paths
 from slow_features.config.schema import Experiment
 from slow_features.data.cache import data_for
 from slow_features.files import atomic_folder
 from slow_features.identity import evaluation_identity, training_identity
+from slow_features.locks import only_one
 from slow_features.results import files
 from slow_features.results.files import Place
 from slow_features.results.gathered import restore
@@ -66,11 +67,11 @@ class StoredCell:
         """Whether the evaluation is there as well."""
         return self.trained and self.place.probe.is_dir()
 
-    def lock(self) -> FileLock:
-        """Return the lock of whoever makes the cell; the kernel frees that of a killed process."""
-        home = self.place.train.parent
-        home.mkdir(parents=True, exist_ok=True)
-        return FileLock(home / "lock")
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the lock of whoever makes the cell; the kernel frees that of a killed process."""
+        return only_one(
+            self.place.train.parent / "lock", f"another process makes {self.identity}", math.inf
+        )
 
     def train(self, log: bool = False) -> Place:
         """Train unless it is done; return where the training lies, every checksum compared.

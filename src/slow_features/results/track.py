@@ -62,6 +62,8 @@ def entry_of(
             "rmse_by_step_px": result.pred.per_step_px,
             "sequences_per_second": run.sequences_per_second,
         },
+        started=run.started,
+        seconds=run.seconds,
         tags={
             **tags,
             "data_checksum": result.data_checksum,
