@@ -17,6 +17,7 @@ from slow_features.grid.run import record_finished, run_cell, stored
 from slow_features.grid.select import select
 from slow_features.provenance import provenance
 from slow_features.results.files import RunRecord, read_run
+from slow_features.results.gathered import gather
 from tests.test_library import ROOT, make_project
 
 
@@ -52,6 +53,20 @@ def test_what_is_there_and_what_is_left(project):
     assert table["seconds"].tolist() == [0, evaluation, 32 / 4 + evaluation]
     written = stored(first).place.weights.stat().st_size
     assert table["disk"][2] == pytest.approx(written, rel=0.1)  # three channels; a header
+
+
+def test_gathered_weights_are_not_trained_again(project):
+    cell = cells_of("quick")[0]
+    gather_from(cell)
+    (project / ".cells").rename(project / "aside")
+    row = count([cell], pace_of([cell])).iloc[0]
+    assert (row["to run"], row["sequences"], row["disk"]) == (1, 0, 0)
+
+
+def gather_from(cell):
+    place = run_cell(cell, "train")
+    record_finished([cell])
+    assert gather(cell.path, place.weights)
 
 
 def test_minutes_are_those_of_the_cores_but_not_below_the_longest_cell(project):

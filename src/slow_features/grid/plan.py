@@ -16,6 +16,8 @@ from slow_features.grid.speed import Kind, kind_of, known_speeds, time_evaluatio
 from slow_features.identity import settings_of_weights
 from slow_features.models.registry import MODELS
 from slow_features.provenance import cores, provenance
+from slow_features.results.files import TRAIN
+from slow_features.results.gathered import gathered_file
 from slow_features.results.record import is_recorded
 
 _COUNTS = ["cells", "in git", "here", "to run", "sequences", "seconds", "disk"]
@@ -112,7 +114,8 @@ def count(cells: Sequence[Cell], pace: Pace) -> pd.DataFrame:
 
 def _counts(cell: Cell, pace: Pace) -> dict[str, float]:
     store, config = stored(cell), cell.config
-    trains, runs = not store.trained, not store.finished
+    pulled = gathered_file(cell.path).is_file() and is_recorded(cell.path, store, TRAIN)
+    trains, runs = not (store.trained or pulled), not store.finished
     seconds = pace.training(config) if trains else 0.0
     seconds += pace.evaluation(config, cell.adam_probe) if runs else 0.0
     numbers = (

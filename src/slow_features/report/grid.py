@@ -84,9 +84,7 @@ def _nothing(results: Results) -> dict[str, str]:
     grids = {scale: load_grid(scale) for scale in scales()}
     notes = defaultdict(lambda: yet)
     if THREE_DOTS not in results.families:
-        notes["table1"] = _elsewhere(
-            s for s, grid in grids.items() if grid["levels"].get(THREE_DOTS)
-        )
+        notes["table1"] = _elsewhere(s for s, g in grids.items() if g["levels"].get(THREE_DOTS))
     if not any(result.cell.adam_probe for result in results.cells):
         notes["probes"] = _elsewhere(s for s, grid in grids.items() if grid["adam_probe"])
     if not any(result.cell.variant == "control" for result in results.cells):
