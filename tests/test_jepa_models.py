@@ -10,6 +10,7 @@ import torch
 
 from slow_features.data.batch import TimeMajorBatch
 from slow_features.errors import InputError
+from slow_features.models.jepa import Step
 from slow_features.models.registry import MODELS
 from tests.reference.slow_jepa import SLOW_MODELS, as_slow, distance_to_kinks
 from tests.reference.slow_optim import SlowLARS, slow_rates
@@ -155,7 +156,8 @@ def test_gradient_flows_into_predictions_and_encodings_alike():
     batch = make_batch()
     encodings = model.encode(batch.states).detach().requires_grad_()
     predictions = model.predict(encodings[0], batch.actions)
-    terms = {term.name: term for term in model.terms(batch, encodings, predictions)}
+    step = Step(encodings, predictions, batch.actions, None)
+    terms = {term.name: term for term in model.terms(step)}
     terms["sim"].compute().backward()
     assert all(grad.abs().sum() > 0 for grad in encodings.grad)
 
@@ -164,7 +166,7 @@ def test_gradient_flows_into_predictions_and_encodings_alike():
 def test_rollout_is_the_first_encoding_and_the_predictions(name):
     model = build(name).eval()
     batch = make_batch()
-    states = model.rollout(batch.states[0], batch.actions, None)
+    states = model.rollout(batch.states[:1], batch.actions, None)
     encodings = model.encode(batch.states)
     assert states.shape == (5, 6, 24)
     torch.testing.assert_close(states[0], encodings[0])
@@ -176,7 +178,7 @@ def test_supervised_reads_the_first_frames_only_and_brings_its_probe():
     blind = TimeMajorBatch(batch.states.clone(), batch.locations, batch.actions)
     blind.states[1:] = torch.nan
     loss = model.losses(blind, None)["loss"]
-    states = model.rollout(batch.states[0], batch.actions, None)
+    states = model.rollout(batch.states[:1], batch.actions, None)
     located = model.own_probe(states).view(5, 6, 3, 2)
     torch.testing.assert_close(loss, (located - batch.locations).pow(2).sum(-1).mean())
     assert model.own_probe.bias is None
@@ -202,7 +204,7 @@ def test_bfloat16_leaves_losses_and_states_in_float32():
     assert rounded.dtype == torch.float32
     assert exact != rounded
     assert rounded.item() == pytest.approx(exact.item(), rel=3e-2)
-    assert model.rollout(batch.states[0], batch.actions, None).dtype == torch.float32
+    assert model.rollout(batch.states[:1], batch.actions, None).dtype == torch.float32
 
 
 def test_bfloat16_rounds_the_predictor_too():
@@ -221,7 +223,7 @@ def test_published_sizes_train_one_step(name):
     section_class = MODELS[name].section_class()
     model = MODELS[name].model_class()(section_class(), dots=1)
     batch = make_batch(steps=17, batch=2)
-    assert model.rollout(batch.states[0], batch.actions, None).shape == (17, 2, 512)
+    assert model.rollout(batch.states[:1], batch.actions, None).shape == (17, 2, 512)
     if MODELS[name].trains:
         optimisation = model.optimisation(2, 1, 1)
         loss = model.losses(batch, None)["loss"]

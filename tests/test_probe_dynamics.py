@@ -64,7 +64,7 @@ def test_it_is_what_the_definitions_say(stream, model_type):
     batch = stream.batch(0).time_major()
     with torch.no_grad():
         encodings = model.encode(batch.states).double()
-        states = model.rollout(batch.states[0], batch.actions, torch.Generator()).double()
+        states = model.rollout(batch.states[:1], batch.actions, torch.Generator()).double()
     measured = measure_dynamics(model, stream, seed=1)
     assert measured == pytest.approx(slow_dynamics(encodings, states), rel=1e-4)
 

@@ -36,14 +36,15 @@ class FakeModel(nn.Module):
     """Encodes by a BatchNorm over pixels; a step adds the action, and noise if asked to."""
 
     probed_in_training_mode = False
+    first_frames = 1
 
     def __init__(self, noise=0.0):
         super().__init__()
         self.norm = nn.BatchNorm1d(9)
         self.noise = noise
 
-    def rollout(self, frame, actions, generator):
-        states = [self.norm(frame.flatten(1))]
+    def rollout(self, frames, actions, generator):
+        states = [self.norm(frames[0].flatten(1))]
         for action in actions:
             drawn = torch.randn(states[-1].shape, generator=generator)
             states.append(states[-1] + action.sum(1, keepdim=True) + self.noise * drawn)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from slow_features.config.fields import Coefficient, setting
 from slow_features.config.sections import VICRegSection
-from slow_features.data.batch import TimeMajorBatch
 from slow_features.losses.vicreg import variance_hinge
-from slow_features.models.jepa import Term
+from slow_features.models.jepa import Step, Term
 from slow_features.models.vicreg import VICReg
 
 
@@ -25,18 +22,18 @@ class TemporalVariance(VICReg):
 
     section: TemporalVarianceSection
 
-    def terms(self, batch: TimeMajorBatch, encodings: Tensor, predictions: Tensor) -> list[Term]:
+    def terms(self, step: Step) -> list[Term]:
         """Return VICReg's terms and "time_std".
 
-        encodings: [T, B, D]. `variance_hinge` takes the variance over its second axis, for VICReg
-        the batch: turned to [B, T, D], it is the mean over sequences and features of
+        step.encodings: [T, B, D]. `variance_hinge` takes the variance over its second axis, for
+        VICReg the batch: turned to [B, T, D], it is the mean over sequences and features of
         relu(1 - sqrt(var + 1e-4)), with the variance over the T frames of one sequence.
         """
         return [
-            *super().terms(batch, encodings, predictions),
+            *super().terms(step),
             Term(
                 "time_std",
                 self.section.time_std_coeff,
-                lambda: variance_hinge(encodings.transpose(0, 1)),
+                lambda: variance_hinge(step.encodings.transpose(0, 1)),
             ),
         ]

@@ -23,6 +23,7 @@ WITHOUT_MEANING = {
 # The terms of VICReg's loss that a published IDM does without.
 _LOSS_OF_VICREG = (
     "sim_coeff", "std_coeff", "cov_coeff", "encoding_std_coeff", "encoding_cov_coeff",
+    "time_std_coeff", "time_cov_coeff", "sigreg_coeff",
 )  # fmt: skip
 _OWN_OF_THE_PROBE = ("lr", "epochs", "batch_size")  # of Supervised, where it is published
 

@@ -75,6 +75,9 @@ class JepaSection(ModelSection):
     base_lr: Rate = setting(0.2, "LARS rate at batch 256; the rate used is base_lr * batch / 256")
     action_coeff: Coefficient = setting(0.0, "weight of the action predictor's loss")
     decoding_coeff: Zero = setting(0.0, "weight of a decoder's loss: there is none")
+    frame_differences: bool = setting(
+        False, "remedy: encode the change from the frame before; frame 0 needs frame 1 (ours)"
+    )
 
 
 class VICRegSection(JepaSection):
@@ -93,6 +96,15 @@ class VICRegSection(JepaSection):
     repr_loss_after_projector: Off = setting(
         False, "prediction error behind the projector: there is none"
     )
+    time_std_coeff: Coefficient = setting(
+        0.0, "remedy: weight of a variance hinge over the frames of a sequence (ours)"
+    )
+    time_cov_coeff: Coefficient = setting(
+        0.0, "remedy: weight of the covariance over the frames of a sequence (ours)"
+    )
+    sigreg_coeff: Coefficient = setting(
+        0.0, "remedy: weight of SIGReg, in place of std_coeff and cov_coeff (ours)"
+    )
 
 
 class SimCLRSection(JepaSection):
@@ -100,6 +112,14 @@ class SimCLRSection(JepaSection):
 
     loss_temp: number(ge=1e-6, le=1e6) = setting(1.0, "temperature of the softmax")
     normalize_z: bool = setting(False, "put the vectors on the unit sphere first")
+    negatives: Literal["across", "within", "actions"] = setting(
+        "across",
+        "what vectors are told apart from: other sequences at their time (published); remedies: "
+        "other times of their own sequence, their own start under other actions (ours)",
+    )
+    other_actions: Annotated[int, Field(ge=1, le=64)] = setting(
+        3, "with negatives = actions: how many other sequences' actions (ours)"
+    )
 
 
 class IDMSection(JepaSection):

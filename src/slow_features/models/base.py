@@ -35,6 +35,7 @@ class WorldModel(nn.Module):
 
     probed_in_training_mode: ClassVar[bool] = False  # True: BatchNorm never leaves batch statistics
     own_probe: nn.Linear | None = None  # a probe trained with the model (Supervised)
+    first_frames: int = 1  # frames that the first state is made of, all that a rollout sees
     encoder: nn.Module
 
     def __init__(self, section: ModelSection, dots: int) -> None:
@@ -56,6 +57,10 @@ class WorldModel(nn.Module):
             embeddings = self.encoder(flat)
         return embeddings.to(frames.dtype).reshape(*frames.shape[:-3], -1)
 
+    def encode_sequence(self, frames: Tensor) -> Tensor:
+        """Encode the frames of sequences, [T, B, C, H, W] -> [T, B, D], each by itself."""
+        return self.encode(frames)
+
     def losses(self, batch: TimeMajorBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the loss terms of a batch by name; "loss" is the one that is minimised.
 
@@ -63,10 +68,10 @@ class WorldModel(nn.Module):
         """
         raise NotImplementedError
 
-    def rollout(self, frame: Tensor, actions: Tensor, generator: torch.Generator) -> Tensor:
-        """Predict states from frame 0, [B, C, H, W], and the actions, [T - 1, B, 2].
+    def rollout(self, frames: Tensor, actions: Tensor, generator: torch.Generator) -> Tensor:
+        """Predict states from the first frames, [first_frames, B, C, H, W], and the actions.
 
-        Returns [T, B, D]: the encoding of frame 0, then T - 1 predictions.
+        actions: [T - 1, B, 2]. Returns [T, B, D]: the encoding of frame 0, then T - 1 predictions.
         """
         raise NotImplementedError
 

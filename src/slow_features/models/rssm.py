@@ -73,13 +73,13 @@ class RSSM(WorldModel):
         loss = terms["reconstruction"] + kl.clamp(min=FREE_NATS).mean()
         return {"loss": loss, **terms}
 
-    def rollout(self, frame: Tensor, actions: Tensor, generator: torch.Generator) -> Tensor:
+    def rollout(self, frames: Tensor, actions: Tensor, generator: torch.Generator) -> Tensor:
         """Return the beliefs [T, B, D] that follow from frame 0 and the actions.
 
-        frame: [B, C, H, W]; actions: [T - 1, B, 2]. Samples are drawn from the prior. Carries no
-        gradient.
+        frames: [1, B, C, H, W]; actions: [T - 1, B, 2]. Samples are drawn from the prior. Carries
+        no gradient.
         """
-        encoding = self.encode(frame).detach()
+        encoding = self.encode(frames[0]).detach()
         noise = _standard_normal((len(actions), *encoding.shape), encoding, generator)
         with self.autocast(encoding.device):
             return self._unroll(encoding[None], actions, noise)[0]

@@ -38,7 +38,7 @@ class Supervised(EncoderPredictor):
         Summed over x and y, mean over time steps, batch and dots; in the batch's units of
         location (normalised as published), squared.
         """
-        states = self.rollout(batch.states[0], batch.actions, generator)  # [T, B, D]
+        states = self.rollout(batch.states[:1], batch.actions, generator)  # [T, B, D]
         located = self.probe(states).unflatten(-1, (self.dots, 2))
         return {"loss": (located - batch.locations).square().sum(-1).mean()}
 

@@ -52,12 +52,12 @@ def collect(model: WorldModel, stream: BatchStream, seed: int) -> Iterator[State
 def batch_states(model: WorldModel, stream: BatchStream, index: int, seed: int) -> States:
     """Roll the model out on batch `index` of a stream.
 
-    Frame 0 alone is rendered and encoded: no later frame is read.
+    Only the frames that the first state is made of are rendered: no later frame is read.
     """
-    batch = stream.first_frames(index).time_major()
+    batch = stream.first_frames(index, model.first_frames).time_major()
     generator = _generator(stream.device, seed, stream.split, index)
     with _as_probed(model):
-        states = model.rollout(batch.states[0], batch.actions, generator)
+        states = model.rollout(batch.states, batch.actions, generator)
     return States(states, batch.locations)
 
 
