@@ -16,11 +16,11 @@ from slow_features.grid.run import find_cell
 from slow_features.models.registry import section_name
 
 CELLS = {
-    "quick/changing_uniform/VICReg/alpha1.5-published-seed1": (4, 2),
-    "quick/fixed_uniform/VICReg/alpha1.25-control-seed1": (4, 2),
-    "quick/changing_uniform/SimCLR/alpha1.5-published-seed1": (2,),
-    "quick/fixed_uniform/IDM/alpha1.25-published-seed1": (2,),
-    "quick/fixed_uniform/RSSM/alpha1.25-published-seed1": (1,),
+    "quick/VICReg/changing_uniform/alpha1.5-published-seed1": (4, 2),
+    "quick/VICReg/fixed_uniform/alpha1.25-control-seed1": (4, 2),
+    "quick/SimCLR/changing_uniform/alpha1.5-published-seed1": (2,),
+    "quick/IDM/fixed_uniform/alpha1.25-published-seed1": (2,),
+    "quick/RSSM/fixed_uniform/alpha1.25-published-seed1": (1,),
 }
 IMAGES = Path("docs/images")
 
@@ -59,7 +59,7 @@ def row(training: Training) -> dict:
         "centre_px": result["centre"]["rmse_px"],
         "encoder_moved": summary["weights_moved"]["encoder"],
         "loss": summary["final"]["loss"],
-        "seconds": training.read("train/cost.json")["seconds"],
+        "seconds": training.read("train/run.json")["seconds"],
     }
 
 
@@ -71,7 +71,7 @@ def draw(found: list[dict], file: Path) -> None:
     axes = figure.subplots()
     for cell in dict.fromkeys(row["cell"] for row in found):
         points = [(r["sequences"] / 1000, r["rmse_px"]) for r in found if r["cell"] == cell]
-        family, model, name = cell.split("/")
+        model, family, name = cell.split("/")
         control = "control" in name
         label = f"{model}, {family.replace('_uniform', '')} noise{', control' if control else ''}"
         axes.plot(*zip(*points, strict=True), "--o" if control else "-o", label=label)

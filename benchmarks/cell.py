@@ -38,7 +38,8 @@ def phases(arguments):
     from slow_features.data.store import open_dataset
     from slow_features.probe.evaluate import evaluate
     from slow_features.probe.stage import load_model, write_evaluation
-    from slow_features.training.train import WEIGHTS_FILE, train
+    from slow_features.results.files import WEIGHTS_FILE
+    from slow_features.training.train import train
 
     clock.note("import the package")
     dataset = open_dataset(arguments.data)

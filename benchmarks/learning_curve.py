@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from slow_features.config.cli import as_yaml
 from slow_features.config.load import load_config
 from slow_features.config.schema import Experiment
-from slow_features.experiment import open_data
+from slow_features.data.cache import data_for
 from slow_features.grid.run import find_cell
 from slow_features.interrupt import stop_on_signals
 from slow_features.probe.evaluate import evaluate
@@ -23,7 +23,7 @@ from slow_features.training.curve import Progress
 from slow_features.training.loop import run_steps
 from slow_features.training.session import start_session
 
-CELL = "quick/fixed_uniform/RSSM/alpha1.25-published-seed1"
+CELL = "quick/RSSM/fixed_uniform/alpha1.25-published-seed1"
 FILE = Path("docs/images/learning_curve.csv")
 COLUMNS = ["batch", "learning_rate", "precision", "sequences", "steps", "loss", "kl", "rmse_px"]
 COLUMNS += ["frame0_rmse_px", "centre_px", "seconds"]
@@ -39,7 +39,7 @@ def settings(cell: str, epochs: int, values: list[str]) -> Experiment:
 
 def follow(config: Experiment) -> None:
     """Train and probe after every epoch; each row is on disk at once."""
-    dataset = open_data(config, None)
+    dataset = data_for(config)
     session, progress = start_session(config, dataset), Progress()
 
     def probe() -> None:

@@ -14,14 +14,15 @@ from statistics import mean, stdev
 
 from benchmarks import trainings
 from benchmarks.trainings import Training
-from slow_features.grid.run import find_cell, place_of, run_missing
+from slow_features.grid.run import find_cell, run_missing, stored
+from slow_features.provenance import cores
 from slow_features.provenance import cores
 
 CELLS = {
-    "VICReg changing": "seeds/changing_uniform/VICReg/alpha1.5-published-seed",
-    "SimCLR changing": "seeds/changing_uniform/SimCLR/alpha1.5-published-seed",
-    "IDM fixed": "seeds/fixed_uniform/IDM/alpha1.25-published-seed",
-    "RSSM fixed": "seeds/fixed_uniform/RSSM/alpha1.25-published-seed",
+    "VICReg changing": "seeds/VICReg/changing_uniform/alpha1.5-published-seed",
+    "SimCLR changing": "seeds/SimCLR/changing_uniform/alpha1.5-published-seed",
+    "IDM fixed": "seeds/IDM/fixed_uniform/alpha1.25-published-seed",
+    "RSSM fixed": "seeds/RSSM/fixed_uniform/alpha1.25-published-seed",
 }
 SEEDS = (1, 2, 3)
 
@@ -43,7 +44,7 @@ def collect(folder):
     """Return {cell: {precision: [RMSE px of each seed]}}."""
     errors = {}
     for cell, path in CELLS.items():
-        exact = [place_of(find_cell(f"{path}{seed}")).probe for seed in SEEDS]
+        exact = [stored(find_cell(f"{path}{seed}")).place.probe for seed in SEEDS]
         rough = [rounded(folder, cell, seed).folder / "probe" for seed in SEEDS]
         for precision, places in (("float32", exact), ("bfloat16", rough)):
             results = [json.loads((place / "result.json").read_text()) for place in places]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from slow_features.config.load import load_config
 from slow_features.config.schema import Experiment
+from slow_features.data.cache import dataset_spec
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import write_dataset
-from slow_features.experiment import dataset_spec
 from slow_features.models.registry import section_name
 
 NOISE = ("dataset_noise=1.5", "dataset_static_noise=0")

@@ -16,22 +16,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
 from slow_features.config.load import load_config
 from slow_features.config.schema import Experiment
-from slow_features.data.noise import NoiseSetting
-from slow_features.data.store import StoredDataset, open_dataset, write_dataset
-from slow_features.experiment import dataset_spec
+from slow_features.data.cache import data_for
+from slow_features.data.store import StoredDataset
 
 SETTINGS = {
     "dataset_noise": 1.5, "dataset_batch_size": 16, "dataset_size": 64, "val_dataset_size": 32,
     "n_steps": 5, "val_n_steps": 5, "threads": 1, "probing_cfg": {"sequences": 64},
     "vicreg": {"embedding_size": 16, "backbone_width_factor": 1, "epochs": 2},
 }  # fmt: skip
-DATA, RUN = "data", "run"  # folders of a finished experiment, ready for a case to spoil
+DATA, RUN = ".cache", "run"  # folders of a finished experiment, ready for a case to spoil
 WEIGHTS = f"{RUN}/train/model.safetensors"
 
 
@@ -61,8 +59,7 @@ def sound_project(folder: Path) -> Iterator[tuple[Experiment, StoredDataset, pyt
         (folder / "dvc.yaml").touch()
         (folder / "good.yaml").write_text(yaml.safe_dump(SETTINGS))
         config = load_config(["good.yaml"]).config
-        write_dataset(dataset_spec(config), [NoiseSetting.from_config(config)], folder / DATA)
-        yield config, open_dataset(folder / DATA), patch
+        yield config, data_for(config), patch
 
 
 def for_each(keys: Iterable[str], values: list[str]) -> dict[str, list[str]]:
@@ -201,7 +198,8 @@ ARGUMENTS = {  # of the command line itself
     ("--no-probe", "good.yaml"): "good.yaml",
     ("--values",): "--values",
     ("--configs",): "--configs",
-    ("--data",): "--data",
+    ("--data", "data"): "--data data",
+    ("--record=1",): "--record",
     ("--no-probe=1",): "--no-probe",
     ("--print-config", "--bogus"): "--bogus",
     ("--configs", "none.yaml"): "none.yaml",
@@ -470,115 +468,9 @@ def weights_cases() -> list[Case]:
 # --- data sets, CIFAR-10 ----------------------------------------------------------------------
 
 
-def change_json(file: Path, change: Callable[[dict], object]) -> None:
-    """Change a JSON file in place."""
-    content = json.loads(file.read_text())
-    change(content)
-    file.write_text(json.dumps(content))
-
-
-def spoil_manifest(change: Callable[[dict], object]) -> Callable[[Path], None]:
-    """Return what changes a data set's manifest."""
-    return lambda folder: change_json(folder / DATA / "manifest.json", change)
-
-
-def replace_file(name: str, content: bytes) -> Callable[[Path], None]:
-    """Return what replaces a file of a data set, its record too, as a forger would."""
-
-    def spoil(folder: Path) -> None:
-        import hashlib
-
-        (folder / DATA / name).write_bytes(content)
-        record = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        change_json(folder / DATA / "manifest.json", lambda m: m["files"].update({name: record}))
-
-    return spoil
-
-
-def remove(name: str) -> Callable[[Path], None]:
-    """Return what removes a file of a data set."""
-    return lambda folder: (folder / DATA / name).unlink()
-
-
-def object_array() -> bytes:
-    """Return a .npy file that holds a pickle."""
-    import io
-
-    stream = io.BytesIO()
-    np.save(stream, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    return stream.getvalue()
-
-
-DATA_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no manifest": (remove("manifest.json"), "manifest.json"),
-    "manifest empty": (lambda f: put(f, "", f"{DATA}/manifest.json"), "not a manifest"),
-    "manifest no JSON": (lambda f: put(f, "{", f"{DATA}/manifest.json"), "not a manifest"),
-    "manifest a list": (lambda f: put(f, "[]", f"{DATA}/manifest.json"), "not a manifest"),
-    "manifest deep": (lambda f: put(f, "[" * 9999, f"{DATA}/manifest.json"), "not a manifest"),
-    "manifest of bytes": (lambda f: put(f, bytes(99), f"{DATA}/manifest.json"), "not a manifest"),
-    "other format": (spoil_manifest(lambda m: m.update(format=99)), "format 99"),
-    "unknown entry": (spoil_manifest(lambda m: m.update(extra=1)), "extra"),
-    "no spec": (spoil_manifest(lambda m: m.pop("spec")), "spec"),
-    "no split": (spoil_manifest(lambda m: m["spec"]["sizes"].pop("probe")), "each of train, probe"),
-    "unknown split": (spoil_manifest(lambda m: m["spec"]["sizes"].update(x=1)), "manifest.json"),
-    "size 0": (spoil_manifest(lambda m: m["spec"]["sizes"].update(train=0)), "train"),
-    "size -1": (spoil_manifest(lambda m: m["spec"]["sizes"].update(train=-1)), "train"),
-    "no steps": (spoil_manifest(lambda m: m["spec"].update(n_steps=0)), "n_steps"),
-    "dot nan": (spoil_manifest(lambda m: m["spec"].update(dot_std=float("nan"))), "dot_std"),
-    "checksum": (spoil_manifest(lambda m: m["files"]["train.start.npy"].update(sha256="0")),
-                 "train.start.npy"),
-    "file gone": (remove("train.actions.npy"), "train.actions.npy: missing"),
-    "statistics gone": (remove("statistics.json"), "statistics.json"),
-    "file cut": (lambda f: os.truncate(f / DATA / "train.start.npy", 200), "200 bytes instead"),
-    "one bit": (lambda f: put(f, flip((f / DATA / "probe.start.npy").read_bytes(), -3),
-                              f"{DATA}/probe.start.npy"), "damaged"),
-    "a folder for a file": (lambda f: [remove("train.start.npy")(f),
-                                       (f / DATA / "train.start.npy").mkdir()], "train.start.npy"),
-    "forged: text": (replace_file("train.start.npy", b"hello"), "not an array"),
-    "forged: empty": (replace_file("train.start.npy", b""), "not an array"),
-    "forged: pickle": (replace_file("train.start.npy", object_array()), "not an array"),
-    "forged: bare pickle": (replace_file("train.start.npy", pickle.dumps([1])), "not an array"),
-    "forged: other shape": (spoil_manifest(lambda m: m["spec"].update(val_n_steps=6)), "probe."),
-    "forged: statistics": (replace_file("statistics.json", b"{"), "statistics.json"),
-    "forged: statistics list": (replace_file("statistics.json", b"[1]"), "statistics.json"),
-    "forged: no statistics": (replace_file("statistics.json", b"{}"), "not for changing_uniform"),
-    "forged: statistics nan": (replace_file(
-        "statistics.json", b'{"changing_uniform-1.5": {"mean": [NaN], "std": [1]}}'), "statistics"),
-    "forged: statistics of 3": (replace_file(
-        "statistics.json", b'{"changing_uniform-1.5": {"mean": [0,0,0], "std": [1,1,1]}}'),
-        "statistics.json"),
-}  # fmt: skip
-DATA_SETTINGS = {  # a sound data set that was written for other settings
-    "n_steps=6": "n_steps = 5, not 6",
-    "val_n_steps=4": "val_n_steps = 5, not 4",
-    "seed=2": "seed = 1, not 2",
-    "dataset_dot_std=1.4": "dot_std = 1.3, not 1.4",
-    "dataset_size=80": "128 sequences for train, not 160",
-    "vicreg.epochs=3": "128 sequences for train, not 192",
-    "val_dataset_size=33": "32 sequences for evaluation, not 33",
-    "probing_cfg.sequences=65": "64 sequences for probe, not 65",
-    "dataset_type=Multiple": "dataset_type = Single, not Multiple",
-    "dataset_noise=1": "not for changing_uniform-1.0",
-    "dataset_static_noise=1": "not for mixed_uniform",
-    "dataset_structured_noise=true": "not for changing_structured",
-}
-
-
 def data_cases() -> list[Case]:
-    """Return the cases of data sets: damaged, forged, of other settings, not there."""
-    given = ("--data", DATA)
+    """Return the cases of images that are none, and of places for a description of a data set."""
     cases = [
-        Case(f"data: {name}", given, (DATA, part), spoil=spoil, needs=(DATA,))
-        for name, (spoil, part) in DATA_FILES.items()
-    ]
-    cases += [
-        Case(f"data: {value}", (*given, "--values", value), (DATA, part), needs=(DATA,))
-        for value, part in DATA_SETTINGS.items()
-    ]
-    cases += [
-        Case("data: no folder", ("--data", "none"), ("none/manifest.json", "generate.py")),
-        Case("data: a file", ("--data", "good.yaml"), ("good.yaml/manifest.json",)),
-        Case("data: empty name", ("--data", ""), ("manifest.json",)),
         Case("generate: into a file", ("--folder", "good.yaml"), ("good.yaml",), "generate"),
         Case("generate: into a folder of other things", ("--folder", "."), (".", "not replaced"),
              "generate"),
@@ -620,7 +512,7 @@ def fill_cifar(folder: Path, names: tuple[str, ...], content: bytes | None) -> N
 
 # --- the grid ---------------------------------------------------------------------------------
 
-CELL = "quick/changing_uniform/VICReg/alpha1.5-published-seed1"
+CELL = "quick/VICReg/changing_uniform/alpha1.5-published-seed1"
 GRID = {
     "families": ["changing_uniform"],
     "models": ["VICReg"],
@@ -682,8 +574,8 @@ GRIDS: dict[str, tuple[Callable[[dict], object], str]] = {
 }  # fmt: skip
 NO_CELL = ["", "/", "..", "quick", "quick/x", "nope/x/y/z", f"{CELL}/", f" {CELL}", "quick/../x"]
 NO_STAGE = ["", "@", "train", "train@", "train@quick", "data@nope", "data@quick-x", "x@quick",
-            "train@quick-nope-VICReg", "train@quick-changing_uniform-X", "report@quick-a-b",
-            "train@quick-changing_uniform-VICReg-x", "data@; touch pwned", "../x@quick",
+            "train@quick-nope", "probe@quick-X", "report@quick-a-b", "verify@quick-VICReg",
+            "train@quick-VICReg-x", "track@", "data@; touch pwned", "../x@quick",
 ]  # fmt: skip
 
 
@@ -696,7 +588,7 @@ def grid_cases() -> list[Case]:
     cases += [Case(f"cell {c!r}", (c,), ("allowed",), "cell", spoil=grid_file()) for c in NO_CELL]
     cases += [Case(f"stage {s!r}", (s,), ("allowed",), "grid", spoil=grid_file()) for s in NO_STAGE]
     cases += [
-        Case("cell without data", (CELL,), ("data/grid/quick", "no data set"), "cell",
+        Case("cell: no such step", (CELL, "--step", "x"), ("--step", "'x'"), "cell",
              spoil=grid_file()),
         Case("no grids.yaml", (CELL,), ("grids.yaml", "No such file"), "cell"),
         Case("grids.yaml empty", (CELL,), ("grids.yaml",), "cell",
@@ -737,8 +629,8 @@ def machine_cases() -> list[Case]:
     ]
     found.append(
         Case("output of other things", ("--values", "output_path=mine"),
-             ("mine/train", "is no training, so it is not replaced"), needs=(DATA,),
-             spoil=lambda folder: shutil.copytree(folder / DATA, folder / "mine" / "train"))
+             ("mine/train", "is no training, so it is not replaced"), needs=(RUN,),
+             spoil=lambda folder: shutil.copytree(folder / RUN, folder / "mine" / "train"))
     )  # fmt: skip
     return found
 

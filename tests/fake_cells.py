@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from slow_features.report.outputs import Outputs
-
 from slow_features.grid.cells import cells_of
 from slow_features.report.criteria import Rules, read_rules
 from slow_features.report.results import CellResult
-from tests.fake_results import fake_paths, fake_result
+from slow_features.results.files import Outputs
+from tests.fake_results import fake_paths, fake_result, fake_run, fake_summary
 
 LEVEL = {"family": "changing_uniform", "levels": ["1.5"]}
 
@@ -19,10 +18,9 @@ def finished(cell, error_px=5.0, per_dot=None, losses=(4.0, 2.0), moved=0.5, **m
     outputs = Outputs(
         result=fake_result(cell.config, error_px, per_dot),
         paths=fake_paths(cell.config.dots, error_px),
-        summary={"weights_moved": {"encoder": moved}},
+        summary=fake_summary(cell.config, losses, moved),
         curve=[{"step": i, "epoch": i, "loss": loss} for i, loss in enumerate(losses)],
-        cost={},
-        revision=None,
+        run=fake_run(),
         **more,
     )
     return CellResult(cell, outputs)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from slow_features.training.identity import settings_of_weights
 
 from slow_features.data.geometry import DOTS
 from slow_features.data.noise import NoiseSetting
+from slow_features.files import write_json, write_text
+from slow_features.grid.cells import Cell
+from slow_features.identity import settings_of_weights
 from slow_features.probe.metrics import error_table
 from slow_features.probe.result import Errors, Noise, Paths, ProbeErrors, ProbeResult, write_block
-from slow_features.weights import FORMAT, write_tensors
+from slow_features.results import files
+from slow_features.results.files import Place, RunRecord, Summary
 
 CENTRE_PX = 9.4
+WEIGHTS = "def456"
 STEPS = 17
 
 
@@ -40,43 +44,70 @@ def fake_result(config, error_px, per_dot=None, solver="closed_form"):
         enc=ProbeErrors(**table(errors), **more),
         centre=Errors(**table([CENTRE_PX] * len(dots))),
         data_checksum="abc123",
-        weights_checksum="def456",
+        weights_checksum=WEIGHTS,
     )
 
 
+def places_below(root: Path) -> Callable[[Cell], Place]:
+    """Return where the results of cells lie below a folder, as they do in git."""
+
+    def place_of(cell: Cell) -> Place:
+        run = root / "runs" / cell.path.with_name(f"{cell.name}.json")
+        return Place(root / "train" / cell.path, root / "probe" / cell.path, run)
+
+    return place_of
+
+
 def write_fake_cell(
-    root: Path, cell, error_px, per_dot=None, losses=(4.0, 3.0, 2.0), moved=0.5, adam_px=None
+    place: Place, config, error_px, per_dot=None, losses=(4.0, 3.0, 2.0), moved=0.5, adam_px=None
 ):
-    """Write the folders of a cell's training and evaluation below `root`."""
-    place = Path(cell.family, cell.model_type, cell.name)
-    train, probe = root / "train" / place, root / "probe" / place
-    write_fake_training(train, cell.config, losses, moved)
-    write_block(probe / "result.json", fake_result(cell.config, error_px, per_dot))
+    """Write the files of a training and its evaluation, all but the weights."""
+    if config.model_type == "Random":
+        losses = ()
+    write_fake_curve(place.train / files.CURVES_FILE, losses)
+    write_json(place.train / files.SUMMARY_FILE, fake_summary(config, losses, moved).model_dump())
+    write_json(place.run, fake_run().model_dump())
+    write_block(place.probe / files.RESULT_FILE, fake_result(config, error_px, per_dot))
     if adam_px:
-        adam = fake_result(cell.config, adam_px, per_dot, solver="adam")
-        write_block(probe / "result_adam.json", adam)
-    write_block(probe / "paths.json", fake_paths(cell.config.dots, error_px))
+        adam = fake_result(config, adam_px, per_dot, solver="adam")
+        write_block(place.probe / files.ADAM_FILE, adam)
+    write_block(place.probe / files.PATHS_FILE, fake_paths(config.dots, error_px))
 
 
-def write_fake_training(folder: Path, config, losses, moved):
-    """Write what a training leaves behind."""
-    folder.mkdir(parents=True, exist_ok=True)
-    losses = losses if config.model_type != "Random" else ()
+def write_fake_curve(file: Path, losses):
+    """Write a loss curve of one term."""
     rows = [f"{i},{i / len(losses)},{loss}\n" for i, loss in enumerate(losses, start=1)]
-    (folder / "curves.csv").write_text("step,epoch,loss\n" + "".join(rows))
-    summary = {
-        "identity": "0" * 24,
-        "settings": settings_of_weights(config),
-        "steps": len(losses),
-        "sequences": 64 * len(losses),
-        "weights_moved": {"encoder": moved},
+    write_text(file, "step,epoch,loss\n" + "".join(rows))
+
+
+def fake_summary(config, losses=(4.0, 3.0, 2.0), moved=0.5) -> Summary:
+    """Return what train.json says of a training with these losses."""
+    return Summary(
+        identity="0" * 24,
+        settings=settings_of_weights(config),
+        data_checksum="abc123",
+        noise_source="uniform",
+        weights_checksum=WEIGHTS,
+        steps=len(losses),
+        sequences=64 * len(losses),
+        final={"loss": losses[-1]} if losses else {},
+        weights_moved={"encoder": moved},
+    )
+
+
+def fake_run(**changes) -> RunRecord:
+    """Return what run.json says of a training that took a second."""
+    content = {
+        "started": "2000-01-01T00:00:00+00:00",
+        "seconds": 1.0,
+        "sequences_per_second": 64.0,
+        "device": "cpu",
+        "threads": 1,
+        "machine": {"cpu": "a test", "cores": 2, "platform": "nowhere"},
+        "packages": {"torch": "0"},
+        "git_revision": "f00d" * 10,
     }
-    (folder / "train.json").write_text(json.dumps(summary))
-    machine = {"cpu": "a test", "cores": 2, "platform": "nowhere"}
-    cost = {"seconds": 1.0, "sequences_per_second": 64.0, "device": "cpu", "threads": 1}
-    (folder / "cost.json").write_text(json.dumps(cost | {"machine": machine}))
-    description = {"format": FORMAT, "git_revision": "f00d" * 10}
-    write_tensors(folder / "model.safetensors", {"w": torch.zeros(1)}, description)
+    return RunRecord(**content | changes)
 
 
 def fake_paths(dots, error_px):

@@ -151,7 +151,7 @@ def test_only_what_is_missing_is_trained(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))  # no run or data set of it in this checkout
     few = ("dataset_size=16", "dataset_batch_size=16", "val_dataset_size=32", "n_steps=3")
     few += ("val_n_steps=3", "probing_cfg.sequences=32")
-    cell = "quick/changing_uniform/Random/alpha1.5-published-seed1"
+    cell = "quick/Random/changing_uniform/alpha1.5-published-seed1"
     tiny = Training(cell, (*few, "random.embedding_size=8"), tmp_path / "tiny")
     run_missing([tiny], 1)
     assert tiny.finished

@@ -10,12 +10,13 @@ from slow_features.training.identity import identity
 
 from slow_features.config.load import load_config
 from slow_features.data import cifar, images, photographs
+from slow_features.data.cache import data_for, dataset_spec
 from slow_features.data.counters import split_key
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import open_dataset, write_dataset
 from slow_features.data.stream import BatchStream
 from slow_features.errors import InputError
-from slow_features.experiment import dataset_spec, open_data
+from slow_features.identity import training_identity
 from slow_features.models.registry import MODELS
 from slow_features.probe.evaluate import evaluation_stream
 from slow_features.training.session import start_session
@@ -105,10 +106,10 @@ def test_a_folder_without_cifar_is_refused_only_when_images_are_drawn(tmp_path, 
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     values = ["dataset_size=64", "val_dataset_size=32", "vicreg.epochs=1", "dataset_noise=1"]
     none = f"dataset_structured_noise_path={tmp_path / 'none'}"
-    open_data(load_config([], [*values, none]).config, None)
+    data_for(load_config([], [*values, none]).config)
     config = load_config([], [*values, none, "dataset_structured_noise=true"]).config
     with pytest.raises(InputError, match=rf"_path: .*none holds no CIFAR-10.*{WAYS_OUT}"):
-        open_data(config, None)
+        data_for(config)
 
 
 def test_the_known_checksums_belong_to_six_files():
@@ -239,10 +240,10 @@ def test_trainings_on_other_images_are_told_apart(dataset, monkeypatch):
     noises = [NoiseSetting.from_config(structured(name)) for name in ("VICReg", "Supervised")]
     assert dataset.checksum_for(noises[0]) != dataset.checksum_for(noises[1])
     config = structured("Supervised")
-    before = identity(config, dataset)
+    before = training_identity(config)
     entry = MODELS["Supervised"].__class__(MODELS["Supervised"].target, config.model.__class__)
     monkeypatch.setitem(MODELS, "Supervised", entry)
-    assert identity(config, dataset) != before
+    assert training_identity(config) != before
 
 
 def test_without_structured_noise_the_images_do_not_matter():

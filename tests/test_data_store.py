@@ -84,12 +84,12 @@ def test_more_than_is_stored_is_refused_with_the_sizes(written):
 
 
 def test_other_noise_than_was_measured_is_refused(written):
-    with pytest.raises(InputError, match=r"changing_uniform-1\.5.*not for none.*dvc repro"):
+    with pytest.raises(InputError, match=r"changing_uniform-1\.5.*not for none.*delete this"):
         open_dataset(written).statistics(NoiseSetting())
 
 
 def test_a_folder_without_a_data_set(tmp_path):
-    with pytest.raises(InputError, match="there is no data set here; write the data set again"):
+    with pytest.raises(InputError, match="there is no data set here"):
         open_dataset(tmp_path)
 
 

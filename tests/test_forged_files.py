@@ -13,15 +13,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from slow_features.training.identity import identity
 
 from slow_features import paths
 from slow_features.errors import InputError, InterruptError
+from slow_features.identity import training_identity
+from slow_features.results.files import WEIGHTS_FILE
 from slow_features.training import loop
 from slow_features.training.checkpoint import FORMAT as CHECKPOINT
 from slow_features.training.checkpoint import load_checkpoint
 from slow_features.training.session import start_session
-from slow_features.training.train import WEIGHTS_FILE, train
+from slow_features.training.train import train
 from slow_features.weights import FORMAT, load_weights, read_tensors, write_tensors
 from tests.bad_input import TENSORS, sound_project
 
@@ -42,7 +43,7 @@ def stopped(tmp_path_factory):
         patch.setattr(loop, "train_step", stopping_step)
         with pytest.raises(InterruptError):
             train(config, data, folder / "stopped", log=False)
-        name = identity(config, data)
+        name = training_identity(config)
         shutil.copy(paths.checkpoints() / name / "checkpoint.safetensors", folder)
     return folder, config, data, name
 

@@ -50,7 +50,7 @@ def test_the_paper_scale_is_the_published_grid():
         model = method.get(row["method"], "Supervised")
         for seed in (1, 2, 3):
             name = f"alpha{row['alpha']}-published-seed{seed}"
-            cell = cells.get(Path("paper", row["noise"], model, name))
+            cell = cells.get(Path("paper", model, row["noise"], name))
             if cell is None:
                 assert float(row["alpha"]) > 3 or row["alpha"] in ("0.25", "0.75", "1.25")
                 continue
@@ -100,7 +100,7 @@ def test_the_published_probe_is_fitted_once_for_each_method(scale):
 
 
 def test_a_smaller_batch_keeps_the_rate_per_step():
-    cell = find_cell("quick/changing_uniform/SimCLR/alpha1.5-published-seed1")
+    cell = find_cell("quick/SimCLR/changing_uniform/alpha1.5-published-seed1")
     published = load_config([cell.source]).config
     rate = cell.config.simclr.base_lr * cell.config.batch_size
     assert rate == pytest.approx(published.simclr.base_lr * published.batch_size)
@@ -108,7 +108,7 @@ def test_a_smaller_batch_keeps_the_rate_per_step():
 
 
 def test_the_control_has_the_noise_of_its_cell_and_the_rate_of_the_other():
-    cell = find_cell("quick/fixed_uniform/VICReg/alpha1.25-control-seed1")
+    cell = find_cell("quick/VICReg/fixed_uniform/alpha1.25-control-seed1")
     tuned = load_config([config_file("changing_uniform", "1.5", "VICReg")]).config
     assert (cell.config.dataset_noise, cell.config.dataset_static_noise) == (0.0, 1.25)
     assert cell.config.vicreg.base_lr == tuned.vicreg.base_lr
@@ -119,9 +119,11 @@ def test_unknown_names_are_refused():
     for name in (
         "train@quick",
         "data@nope",
-        "train@quick-nope-VICReg",
+        "train@quick-nope",
         "x",
-        "probe@quick-three_dots-X",
+        "probe@quick-VICReg-X",
+        "verify@quick-VICReg",
+        "track@nope",
     ):
         with pytest.raises(InputError, match="allowed"):
             run_stage(name)

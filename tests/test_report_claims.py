@@ -71,7 +71,7 @@ def test_a_claim_is_not_run_without_any_one_of_its_cells_and_names_it():
         ]
         claim = judge(Results("standard", results), rules)[0]
         assert claim.verdict == "not run"
-        missing = f"changing_uniform/{gone}/alpha1.5-published-seed1"
+        missing = f"{gone}/changing_uniform/alpha1.5-published-seed1"
         assert claim.parts[0].checks[0].missing == [missing]
 
 
@@ -195,7 +195,7 @@ def test_the_page_says_how_short_the_trainings_were():
 def test_every_measurement_names_its_cells():
     results = [finished(c) for c in cells({"changing_uniform"}, seeds=(1, 2))]
     judged = judge(Results("standard", results), rules_with(LEVEL | FOUND))
-    path = "standard/changing_uniform/VICReg/alpha1.5-published-seed"
+    path = "standard/VICReg/changing_uniform/alpha1.5-published-seed"
     assert [row[-1] for row in measurements_table(judged).rows] == [f"{path}1, {path}2"]
 
 

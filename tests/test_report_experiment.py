@@ -8,20 +8,17 @@ import subprocess
 
 import numpy as np
 import pytest
-import torch
 
 from slow_features.config.load import load_config
 from slow_features.config.schema import Experiment
+from slow_features.data.cache import data_for
 from slow_features.data.noise import NoiseSetting
-from slow_features.data.store import open_dataset
 from slow_features.errors import InputError
-from slow_features.experiment import write_experiment_data
-from slow_features.probe.evaluate import evaluate
 from slow_features.probe.result import read_paths
-from slow_features.probe.stage import load_model, write_evaluation
 from slow_features.report.experiment import write_experiment_report
 from slow_features.report.samples import evaluation_samples, picture_samples
-from slow_features.training.train import train
+from slow_features.results.files import Place
+from slow_features.results.store import StoredCell
 
 SCRIPT = "<script>document.title='run'</script>"
 SMALL = {"embedding_size": 16, "backbone_width_factor": 1, "epochs": 1}
@@ -42,30 +39,32 @@ def settings(**changes):
 
 
 def run(config, root):
-    """Make data, weights and evaluation of an experiment below `root`."""
-    write_experiment_data(config, root / "data")
-    dataset = open_dataset(root / "data")
-    train(config, dataset, root / "outputs/train", log=False)
-    model = load_model(config, root / "outputs/train/model.safetensors")
-    evaluation = evaluate(model, config, dataset, torch.device("cpu"))
-    write_evaluation(evaluation, root / "outputs/probe")
-    return dataset
+    """Train and evaluate below `root`; return the data set and where the result lies."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(root))
+        return data_for(config), StoredCell(config).evaluate()
+
+
+def copied(place, folder):
+    """Return the place of a copy of a result, to be spoilt."""
+    copy = Place.below(folder / "copy")
+    shutil.copytree(place.train, copy.train)
+    shutil.copytree(place.probe, copy.probe)
+    return copy
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """A finished experiment with a hostile name, and its report."""
     root = tmp_path_factory.mktemp("experiment")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DVC_ROOT", str(root))
-        config = settings(run_name=f"{SCRIPT} | `x`\n\n    ```", run_group="<b>")
-        dataset = run(config, root)
-    write_experiment_report(config, dataset, root / "outputs", root / "report")
-    return config, dataset, root
+    config = settings(run_name=f"{SCRIPT} | `x`\n\n    ```", run_group="<b>")
+    dataset, place = run(config, root)
+    write_experiment_report(config, place, root / "report")
+    return config, dataset, place, root / "report"
 
 
 def test_the_page_needs_no_other_file(done):
-    page = (done[2] / "report/index.html").read_text()
+    page = (done[3] / "index.html").read_text()
     assert page.count('<img src="data:image/svg+xml;base64,') == 4
     assert not re.search(r"""\b(src|href)=(?!"data:|"#)""", page)
     assert "@import" not in page
@@ -74,16 +73,16 @@ def test_the_page_needs_no_other_file(done):
 
 def test_what_a_user_wrote_is_text_in_html_and_markdown(done):
     for name in ("index.html", "report.md", "settings.md"):
-        text = (done[2] / "report" / name).read_text()
+        text = (done[3] / name).read_text()
         lines = [line for line in text.splitlines() if not line.startswith("    ")]
         assert "<script" not in "\n".join(lines), name
         assert "&lt;script&gt;" in text, name
-    cells = (done[2] / "report/settings.md").read_text().splitlines()
+    cells = (done[3] / "settings.md").read_text().splitlines()
     assert {line.count("|") for line in cells} == {5}, "a name has opened a new cell"
 
 
 def test_figures_and_tables_lie_beside_the_page(done):
-    files = {path.name for path in (done[2] / "report").iterdir()}
+    files = {path.name for path in (done[3]).iterdir()}
     figures = {f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg")}
     tables = {f"{name}.{kind}" for name in TABLES for kind in ("csv", "md")}
     assert files == figures | tables | {"index.html", "report.md", "config.yaml"}
@@ -94,9 +93,9 @@ TABLES = ("errors", "settings", "provenance")
 
 
 def test_the_page_names_result_and_origin(done):
-    config, dataset, root = done
-    page = (root / "report/index.html").read_text()
-    result = (root / "outputs/probe/metrics.json").read_text()
+    config, dataset, place, report = done
+    page = (report / "index.html").read_text()
+    result = (place.probe / "metrics.json").read_text()
     shown = float(re.search(r'"rmse_px": ([\d.]+)', result).group(1))
     assert f"<b>{shown:.2f} px</b>" in page
     for text in ("dataset_noise", "AMD" if "AMD" in page else "cores", "--configs", "torch"):
@@ -105,69 +104,67 @@ def test_the_page_names_result_and_origin(done):
 
 
 def test_names_stand_left_and_numbers_right(done):
-    page = (done[2] / "report/index.html").read_text()
+    page = (done[3] / "index.html").read_text()
     row = re.search(r"<td([^>]*)>always the centre</td>\s*<td([^>]*)>", page)
     assert "number" not in row.group(1)
     assert "number" in row.group(2)
 
 
 def test_the_kept_configuration_is_the_experiment(done):
-    assert load_config([done[2] / "report/config.yaml"]).config == done[0]
+    assert load_config([done[3] / "config.yaml"]).config == done[0]
 
 
 def test_the_same_results_give_the_same_bytes(done, tmp_path):
-    config, dataset, root = done
-    shutil.copytree(root / "report", tmp_path / "first")
-    write_experiment_report(config, dataset, root / "outputs", root / "report")
+    config, _, place, report = done
+    shutil.copytree(report, tmp_path / "first")
+    write_experiment_report(config, place, report)
     for path in (tmp_path / "first").iterdir():
-        assert path.read_bytes() == (root / "report" / path.name).read_bytes(), path.name
+        assert path.read_bytes() == (report / path.name).read_bytes(), path.name
 
 
 def test_pictures_without_the_data_set_show_the_same_frames_to_the_bit(done):
-    """The grid's report draws what the evaluation saw from counters alone."""
-    config, dataset, root = done
+    """A report draws what the evaluation saw from counters alone."""
+    config, dataset, place, _ = done
     alone, stored = picture_samples(config), evaluation_samples(config, dataset)
     for drawn, seen in zip(alone, stored, strict=True):
         assert np.array_equal(drawn, seen)
-    paths = read_paths(root / "outputs/probe/paths.json")
-    assert np.allclose(alone.locations, paths.true, atol=1e-3)
+    assert np.allclose(alone.locations, read_paths(place.probe / "paths.json").true, atol=1e-3)
 
 
 def test_results_of_other_settings_are_refused(done, tmp_path):
-    config, dataset, root = done
+    config, _, place, _ = done
     other = config.model_copy(update={"seed": 7})
     with pytest.raises(InputError, match="other settings \\(seed\\)"):
-        write_experiment_report(other, dataset, root / "outputs", tmp_path / "report")
+        write_experiment_report(other, place, tmp_path / "report")
     assert not (tmp_path / "report").exists()
 
 
-def test_paths_of_other_data_are_refused(done, tmp_path):
-    config, dataset, root = done
-    shutil.copytree(root / "outputs", tmp_path / "outputs")
-    paths = tmp_path / "outputs/probe/paths.json"
+def test_paths_of_other_sequences_are_refused(done, tmp_path):
+    place = copied(done[2], tmp_path)
+    paths = place.probe / "paths.json"
     paths.write_text(re.sub(r"\d+\.\d+", "3.0", paths.read_text()))
-    with pytest.raises(InputError, match="not those of the data set"):
-        write_experiment_report(config, dataset, tmp_path / "outputs", tmp_path / "report")
+    with pytest.raises(InputError, match="not those of these settings' sequences"):
+        write_experiment_report(done[0], place, tmp_path / "report")
 
 
-@pytest.mark.parametrize("name", ["probe/result.json", "train/train.json", "train/curves.csv"])
+@pytest.mark.parametrize(
+    "name", ["probe/result.json", "train/train.json", "train/curves.csv", "train/run.json"]
+)
 def test_a_missing_file_is_named(done, tmp_path, name):
-    config, dataset, root = done
-    shutil.copytree(root / "outputs", tmp_path / "outputs")
-    (tmp_path / "outputs" / name).unlink()
+    place = copied(done[2], tmp_path)
+    (tmp_path / "copy" / name).unlink()
     with pytest.raises(InputError, match=name.rpartition("/")[2]):
-        write_experiment_report(config, dataset, tmp_path / "outputs", tmp_path / "report")
+        write_experiment_report(done[0], place, tmp_path / "report")
 
 
-def test_a_model_without_training_and_three_dots(tmp_path, monkeypatch):
+def test_a_model_without_training_and_three_dots(tmp_path):
     """Random has no loss curve; three dots have a column and a line each."""
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     random = {"embedding_size": 16, "backbone_width_factor": 1, "channels": 3}
     config = settings(
         model_type="Random", dataset_type="Multiple", dataset_noise=0.0, random=random
     )
-    dataset = run(config, tmp_path)
-    write_experiment_report(config, dataset, tmp_path / "outputs", tmp_path / "report")
+    _, place = run(config, tmp_path)
+    write_experiment_report(config, place, tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()
     assert "this model is not trained" in page
     assert "stationary dot, px" in page
@@ -181,7 +178,7 @@ def test_a_browser_shows_the_script_as_text(done, tmp_path):
     command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
     command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
     command += [f"--user-data-dir={tmp_path}", "--dump-dom"]
-    page = (done[2] / "report/index.html").as_uri()
+    page = (done[3] / "index.html").as_uri()
     dom = subprocess.run([*command, page], capture_output=True, text=True, timeout=120).stdout
     assert re.search(r"<h1>&lt;script&gt;", dom)
     assert "<title>run</title>" not in dom

@@ -24,31 +24,33 @@ from slow_features.report.results import Results, read_cells
 from slow_features.report.spread import spread
 from slow_features.report.style import save, styled
 from tests.fake_cells import cells, finished
-from tests.fake_results import write_fake_cell
+from tests.fake_results import WEIGHTS, places_below, write_fake_cell
 
-MISSING = "changing_uniform/SimCLR/alpha1.5-published-seed1"
-OTHER = "changing_uniform/IDM/alpha1.5-published-seed1"  # made with other settings
-BROKEN = "fixed_uniform/IDM/alpha1.25-published-seed1"
+MISSING = "SimCLR/changing_uniform/alpha1.5-published-seed1"
+OTHER = "IDM/changing_uniform/alpha1.5-published-seed1"  # made with other settings
+BROKEN = "IDM/fixed_uniform/alpha1.25-published-seed1"
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """A made-up result for every quick cell but three."""
+    """Where a made-up result lies for every quick cell but three."""
     root = tmp_path_factory.mktemp("results")
+    place_of = places_below(root)
     for number, cell in enumerate(cells_of("quick")):
         if str(cell.path) != f"quick/{MISSING}":
             jepa_fixed = cell.family == "fixed_uniform" and cell.model_type in ("VICReg", "SimCLR")
             error = 8.0 if jepa_fixed else 7.5 if cell.model_type == "Random" else 2 + number / 10
-            write_fake_cell(root, cell, error, adam_px=4.4 if cell.model_type == "RSSM" else None)
-    summary = root / "train" / OTHER / "train.json"
+            adam = 4.4 if cell.model_type == "RSSM" else None
+            write_fake_cell(place_of(cell), cell.config, error, adam_px=adam)
+    summary = root / "train/quick" / OTHER / "train.json"
     content = json.loads(summary.read_text())
     content["settings"]["dataset_size"] = 1
     summary.write_text(json.dumps(content))
-    (root / "probe" / BROKEN / "result.json").write_text("{}")
-    hostile = root / "train" / "fixed_uniform/VICReg/alpha1.25-control-seed1" / "train.json"
+    (root / "probe/quick" / BROKEN / "result.json").write_text("{}")
+    hostile = root / "train/quick/VICReg/fixed_uniform/alpha1.25-control-seed1/train.json"
     content = json.loads(hostile.read_text())
     hostile.write_text(json.dumps(content | {"identity": "<script>run</script>"}))
-    return root
+    return place_of
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,7 @@ def test_cells_that_are_missing_damaged_or_of_other_settings_are_not_run(report)
     assert cells[f"quick/{MISSING}"]["RMSE, px"] == "not run"
     assert cells[f"quick/{OTHER}"]["RMSE, px"] == "made with other settings: dataset_size"
     assert "not readable" in cells[f"quick/{BROKEN}"]["RMSE, px"]
-    assert cells["quick/fixed_uniform/VICReg/alpha1.25-control-seed1"]["RMSE, px"] == "8.0"
+    assert cells["quick/VICReg/fixed_uniform/alpha1.25-control-seed1"]["RMSE, px"] == "8.0"
 
 
 def test_verdicts_stand_only_on_finished_cells(report):
@@ -112,7 +114,7 @@ def test_no_published_number_stands_in_figure_3():
     """Its only input are our results."""
     with styled():
         empty = draw_figure3(
-            Results("quick", read_cells(cells_of("quick"), Path("there/is/nothing")))
+            Results("quick", read_cells(cells_of("quick"), places_below(Path("there/is/nothing"))))
         )
         lines = [line for axes in empty.axes for line in axes.get_lines()]
         assert {line.get_marker() for line in lines if line.get_marker() != "x"} <= set("osD^v")
@@ -176,7 +178,7 @@ def test_structured_noise_is_called_what_it_is_made_of(tree):
 
 
 def test_an_empty_grid_has_a_report_too(tmp_path):
-    write_grid_report("quick", tmp_path / "nothing", tmp_path / "report")
+    write_grid_report("quick", places_below(tmp_path / "nothing"), tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()
     assert "0 / 14" in page
     marks = re.findall(r'<td[^>]* data-mark="(\w+)"', page)
@@ -193,14 +195,15 @@ def test_every_link_leads_somewhere_and_every_cell_to_its_run(report):
     targets = set(re.findall(r'href="#([^"]+)"', page))
     assert targets <= set(ids)
     for cell in cells_of("quick"):
-        place = f"{cell.family}-{cell.model_type}-{cell.name}"
+        place = f"{cell.model_type}-{cell.family}-{cell.name}"
         assert f"cell-{place}" in targets, "no table links to the cell"
         card = re.search(rf'<section class="card" id="cell-{place}">.*?</section>', page, re.DOTALL)
-        assert f"train@quick-{cell.family}-{cell.model_type}" in card.group()
+        assert f"train@quick-{cell.model_type}" in card.group()
         assert f"--configs {shlex.quote(cell.source)}" in html.unescape(card.group())
         if place.replace("-", "/", 2) not in (MISSING, OTHER, BROKEN):
-            for fact in (cell.output("probe") / "result.json", "def456", "f00d" * 10, "tags.ident"):
-                assert str(fact) in card.group()
+            result = f"results/probe/{cell.path}/result.json"
+            for fact in (result, WEIGHTS, "f00d" * 10, "tags.ident"):
+                assert fact in card.group()
 
 
 def test_a_card_is_hidden_until_its_link_is_followed_and_needs_no_script(report):
@@ -210,7 +213,7 @@ def test_a_card_is_hidden_until_its_link_is_followed_and_needs_no_script(report)
 
 
 def test_the_name_of_a_cell_is_a_link_in_html_and_text_in_csv(report):
-    name = "fixed_uniform/VICReg/alpha1.25-control-seed1"
+    name = "VICReg/fixed_uniform/alpha1.25-control-seed1"
     target = f"cell-{name.replace('/', '-')}"
     page = (report / "index.html").read_text()
     assert page.count(f'<a href="#{target}">{name.replace("/", "/<wbr>")}</a>') >= 2
@@ -244,7 +247,7 @@ def test_the_headline_counts_claims_and_their_parts(report):
 
 def test_an_unknown_scale_is_refused(tmp_path):
     with pytest.raises(InputError, match="allowed: quick, seeds, standard, paper"):
-        write_grid_report("huge", tmp_path, tmp_path / "report")
+        write_grid_report("huge", places_below(tmp_path), tmp_path / "report")
 
 
 def test_a_figure_has_the_same_bytes_each_time(tree, tmp_path):

@@ -14,11 +14,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from slow_features.training.identity import settings_of_weights
 
 from slow_features.config.load import load_config
 from slow_features.config.sections import RandomSection
 from slow_features.grid.cells import cells_of
+from slow_features.identity import settings_of_weights
 from slow_features.models.registry import MODELS, ModelEntry
 from slow_features.report.criteria import read_published, read_rules
 from slow_features.report.curves import relative_loss

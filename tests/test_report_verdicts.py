@@ -97,7 +97,7 @@ def test_a_precondition_is_judged_at_each_level_and_a_missing_cell_of_it_is_name
         absent=lambda cell: (cell.model_type, cell.alpha) == ("IDM", "1.5"),
     )
     assert gone.verdict == "not run"
-    assert gone.checks[0].missing == ["changing_uniform/IDM/alpha1.5-published-seed1"]
+    assert gone.checks[0].missing == ["IDM/changing_uniform/alpha1.5-published-seed1"]
 
 
 FIXED = {"family": "fixed_uniform", "levels": ["0.5", "1.25", "2.5"]}

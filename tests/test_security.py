@@ -148,12 +148,11 @@ def title(page: Path, folder: Path) -> str:
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
-def test_a_browser_does_not_run_a_name(tmp_path, monkeypatch):
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+def test_a_browser_does_not_run_a_name(tmp_path):
     names = {"run_name": f"{SCRIPT}<img src=x onerror=\"document.title='x'\">"}
     config = report_settings(**names)
-    dataset = run_experiment(config, tmp_path)
-    write_experiment_report(config, dataset, tmp_path / "outputs", tmp_path / "report")
+    _, place = run_experiment(config, tmp_path)
+    write_experiment_report(config, place, tmp_path / "report")
     page = tmp_path / "report/index.html"
     assert title(page, tmp_path / "browser").startswith("&lt;script&gt;")
     control = tmp_path / "control.html"

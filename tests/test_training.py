@@ -3,27 +3,28 @@
 Kills are in test_kills.py.
 """
 
+import datetime
 import os
 import signal
 
 import pytest
 import torch
-from slow_features.training.identity import identity
 from torch import nn
 
 from slow_features import paths
 from slow_features.config.load import load_config
+from slow_features.data.cache import data_for
 from slow_features.data.noise import NoiseSetting
-from slow_features.data.store import open_dataset
 from slow_features.errors import InputError, InterruptError, TrainingError
-from slow_features.experiment import dataset_spec, write_dataset
+from slow_features.identity import training_identity
 from slow_features.models.registry import MODELS
+from slow_features.results.files import RunRecord, read_curve, read_summary
 from slow_features.training import loop
 from slow_features.training import train as training
 from slow_features.training.curve import Progress, Window
 from slow_features.training.machine import choose_device
-from slow_features.training.session import build_model, start_session
-from slow_features.weights import FORMAT, load_weights, read_tensors
+from slow_features.training.session import build_model, start_session, weights_moved
+from slow_features.weights import FORMAT, checksum, load_weights, read_tensors
 
 SMALL = [
     "dataset_noise=1.5", "dataset_batch_size=16", "dataset_size=64", "val_dataset_size=32",
@@ -39,46 +40,33 @@ def small_config(model_type="VICReg", *values):
     return load_config([], [*SMALL, f"model_type={model_type}", *own, *values]).config
 
 
-@pytest.fixture
-def make_data(tmp_path):
-    def make(config):
-        folder = tmp_path / "data"
-        noise = NoiseSetting.from_config(config)
-        write_dataset(dataset_spec(config), [noise], folder, config.model.channels)
-        return open_dataset(folder)
-
-    return make
-
-
 def contents(folder):
     return [(folder / name).read_bytes() for name in FILES]
 
 
 @pytest.mark.parametrize("model_type", MODELS)
-def test_same_settings_twice_give_the_same_bytes(model_type, tmp_root, make_data):
+def test_same_settings_twice_give_the_same_bytes(model_type, tmp_root):
     config = small_config(model_type)
-    data = make_data(config)
+    data = data_for(config)
     for name in ("a", "b"):
         training.train(config, data, tmp_root / name, log=False)
     assert contents(tmp_root / "a") == contents(tmp_root / "b")
 
 
 @pytest.mark.parametrize("values", [["dataset_type=Multiple", "vicreg.channels=3"], []])
-def test_another_seed_gives_other_weights(values, tmp_root, make_data):
+def test_another_seed_gives_other_weights(values, tmp_root):
     for seed in (1, 2):
         config = small_config("VICReg", f"seed={seed}", *values)
-        training.train(config, make_data(config), tmp_root / str(seed), log=False)
+        training.train(config, data_for(config), tmp_root / str(seed), log=False)
     assert contents(tmp_root / "1")[0] != contents(tmp_root / "2")[0]
 
 
 @pytest.mark.parametrize("model_type", [name for name in MODELS if name != "Random"])
 @pytest.mark.parametrize("stop_after", [1, 6])
-def test_stopped_and_resumed_gives_the_same_bytes(
-    model_type, stop_after, tmp_root, make_data, monkeypatch
-):
+def test_stopped_and_resumed_gives_the_same_bytes(model_type, stop_after, tmp_root, monkeypatch):
     """A stop request at any step leaves a checkpoint from which the same bytes follow."""
     config = small_config(model_type)
-    data = make_data(config)
+    data = data_for(config)
     training.train(config, data, tmp_root / "whole", log=False)
 
     step = loop.train_step
@@ -96,12 +84,12 @@ def test_stopped_and_resumed_gives_the_same_bytes(
     monkeypatch.setattr(loop, "train_step", step)
     training.train(config, data, tmp_root / "resumed", log=False)
     assert contents(tmp_root / "whole") == contents(tmp_root / "resumed")
-    assert not (paths.checkpoints() / identity(config, data)).exists()
+    assert not (paths.checkpoints() / training_identity(config)).exists()
 
 
-def test_loss_that_is_not_finite_is_named_and_the_checkpoint_kept(tmp_root, make_data, monkeypatch):
+def test_loss_that_is_not_finite_is_named_and_the_checkpoint_kept(tmp_root, monkeypatch):
     config = small_config()
-    data = make_data(config)
+    data = data_for(config)
     step = loop.train_step
 
     def exploding(session, number):
@@ -111,14 +99,14 @@ def test_loss_that_is_not_finite_is_named_and_the_checkpoint_kept(tmp_root, make
     monkeypatch.setattr(loop, "train_step", exploding)
     with pytest.raises(TrainingError, match="loss is nan at step 7"):
         training.train(config, data, tmp_root / "x", log=False)
-    kept = paths.checkpoints() / identity(config, data) / "checkpoint.safetensors"
+    kept = paths.checkpoints() / training_identity(config) / "checkpoint.safetensors"
     assert read_tensors(kept, "slow-features checkpoint 1").description["progress"]["step"] == 4
     assert not (tmp_root / "x").exists()
 
 
-def test_weights_that_are_not_finite_do_not_replace_a_checkpoint(tmp_root, make_data, monkeypatch):
+def test_weights_that_are_not_finite_do_not_replace_a_checkpoint(tmp_root, monkeypatch):
     config = small_config()
-    data = make_data(config)
+    data = data_for(config)
     step = loop.train_step
 
     def exploding(session, number):
@@ -130,18 +118,8 @@ def test_weights_that_are_not_finite_do_not_replace_a_checkpoint(tmp_root, make_
     monkeypatch.setattr(loop, "train_step", exploding)
     with pytest.raises(TrainingError, match="not finite after step 8"):
         training.train(config, data, tmp_root / "x", log=False)
-    kept = paths.checkpoints() / identity(config, data) / "checkpoint.safetensors"
+    kept = paths.checkpoints() / training_identity(config) / "checkpoint.safetensors"
     assert read_tensors(kept, "slow-features checkpoint 1").description["progress"]["step"] == 4
-
-
-def test_identity_changes_with_what_decides_the_weights_and_with_nothing_else(make_data):
-    config = small_config()
-    data = make_data(config)
-    same = ["run_name=x", "output_path=y", "wandb=true", "probing_cfg.lr=0.5", "simclr.epochs=9"]
-    other = ["seed=3", "vicreg.base_lr=0.7", "dataset_normalize=false", "threads=2"]
-    name = identity(config, data)
-    assert all(identity(small_config("VICReg", value), data) == name for value in same)
-    assert all(identity(small_config("VICReg", value), data) != name for value in other)
 
 
 def test_curve_survives_a_checkpoint_in_the_middle_of_a_window():
@@ -158,9 +136,9 @@ def test_curve_survives_a_checkpoint_in_the_middle_of_a_window():
     assert resumed.window.close(4, 1.0) == whole.close(4, 1.0)
 
 
-def test_weights_of_another_model_and_pickles_are_refused(tmp_root, make_data, tmp_path):
+def test_weights_of_another_model_and_pickles_are_refused(tmp_root, tmp_path):
     config = small_config()
-    training.train(config, make_data(config), tmp_root / "a", log=False)
+    training.train(config, data_for(config), tmp_root / "a", log=False)
     file = tmp_root / "a" / "model.safetensors"
     other = small_config("VICReg", "vicreg.embedding_size=8")
     with pytest.raises(InputError, match="the model of this configuration has"):
@@ -174,22 +152,45 @@ def test_weights_of_another_model_and_pickles_are_refused(tmp_root, make_data, t
             load_weights(bad, build_model(config, torch.device("cpu")))
 
 
-def test_weights_carry_where_they_come_from(tmp_root, make_data):
+def test_weights_carry_where_they_come_from(tmp_root):
     config = small_config()
-    data = make_data(config)
+    data = data_for(config)
     training.train(config, data, tmp_root / "a", log=False)
     description = read_tensors(tmp_root / "a" / "model.safetensors", FORMAT).description
     assert description["settings"]["vicreg"]["embedding_size"] == 16
     assert description["data_checksum"] == data.checksum_for(NoiseSetting.from_config(config))
-    assert "git_revision" in description
+    assert description["noise_source"] == "uniform"
+    assert not {"git_revision", "seconds", "machine"} & description.keys(), "other bytes each run"
 
 
-def test_a_trained_model_moved_and_a_fresh_one_did_not(make_data):
-    session = start_session(small_config(), make_data(small_config()))
+def test_what_differs_from_run_to_run_lies_in_a_file_of_its_own(tmp_root):
+    config = small_config()
+    training.train(config, data_for(config), tmp_root / "a", log=False)
+    run = RunRecord.model_validate_json((tmp_root / "a/run.json").read_bytes())
+    assert (run.device, run.threads) == ("cpu", 1)
+    assert run.seconds > 0 and run.sequences_per_second > 0
+    assert run.machine["cpu"] and run.packages["torch"]
+    assert datetime.datetime.fromisoformat(run.started) < datetime.datetime.now(datetime.UTC)
+    assert run.taken_over == []
+
+
+def test_the_summary_knows_the_weights(tmp_root):
+    config = small_config()
+    training.train(config, data_for(config), tmp_root / "a", log=False)
+    content = read_tensors(tmp_root / "a/model.safetensors", FORMAT)
+    summary = read_summary(tmp_root / "a")
+    assert summary.weights_checksum == checksum(content.tensors)
+    assert summary.settings == content.description["settings"]
+    assert (summary.steps, summary.sequences) == (12, 12 * 16)
+    assert summary.final == read_curve(tmp_root / "a/curves.csv")[-1]
+
+
+def test_a_trained_model_moved_and_a_fresh_one_did_not(tmp_root):
+    session = start_session(small_config(), data_for(small_config()))
     initial = build_model(session.config, session.device)
-    assert set(training.weights_moved(initial, initial).values()) == {0.0}
+    assert set(weights_moved(initial, initial).values()) == {0.0}
     loop.train_step(session, 5)
-    moved = training.weights_moved(session.model, initial)
+    moved = weights_moved(session.model, initial)
     assert moved.keys() == {"encoder", "predictor"} and min(moved.values()) > 0
     assert isinstance(session.model, nn.Module)
 

@@ -6,19 +6,19 @@ the grid has trained is not trained again.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slow_features import paths, tracking
 from slow_features.config.schema import Experiment
-from slow_features.data.cache import data_for
+from slow_features.data.cache import check_data, data_for, joint_spec
 from slow_features.data.manifest import MANIFEST
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import STATISTICS
 from slow_features.errors import InputError
-from slow_features.files import atomic_folder
+from slow_features.files import atomic_folder, write_json
 from slow_features.results import files
 from slow_features.results.files import PROBE, TRAIN, Place
 from slow_features.results.record import hand_out, is_recorded, record
@@ -32,17 +32,27 @@ if TYPE_CHECKING:
 def describe_data(configs: Sequence[Experiment], folder: Path, pictures: bool = True) -> None:
     """Make the data set of these settings, and write what it is into `folder`, replacing it.
 
-    That is its manifest, with the checksum of every file, the pixel statistics, and pictures of
-    each split under the first noise. The sequences stay in .cache/data. Raises as `data_for`.
+    That is what is drawn, with a checksum of it under each noise, the pixel statistics, and
+    pictures of each split under the first noise. The sequences stay in .cache/data, where they may
+    be more and serve other noise as well. Raises as `data_for`.
     """
     from slow_features.data.pictures import draw_samples
 
     dataset = data_for(*configs)
+    noises = list(dict.fromkeys(NoiseSetting.from_config(config) for config in configs))
     with atomic_folder(folder) as beside:
-        for name in (MANIFEST, STATISTICS):
-            shutil.copyfile(dataset.folder / name, beside / name)
+        write_json(
+            beside / MANIFEST,
+            {
+                "spec": asdict(joint_spec(*configs)),
+                "channels": dataset.channels,
+                "noises": [asdict(n) | {"checksum": dataset.checksum_for(n)} for n in noises],
+            },
+        )
+        statistics = {noise.key: asdict(dataset.statistics(noise)) for noise in noises}
+        write_json(beside / STATISTICS, statistics)
         if pictures:
-            draw_samples(dataset, NoiseSetting.from_config(configs[0]), beside)
+            draw_samples(dataset, noises[0], beside)
 
 
 def check_before_work(config: Experiment, weights: Path | None = None) -> None:
@@ -56,6 +66,7 @@ def check_before_work(config: Experiment, weights: Path | None = None) -> None:
 
     check_place(Path(config.output_path) / TRAIN)
     check_model(config, weights or config.load_checkpoint_path)
+    check_data(config)
 
 
 def train_by_hand(config: Experiment) -> None:
@@ -95,7 +106,7 @@ def record_step(config: Experiment, step: str) -> None:
 def weights_of(config: Experiment) -> Path:
     """Return the file of weights in output_path. Raises InputError when there is none."""
     weights = Place.below(Path(config.output_path)).weights
-    if not weights.is_file():
+    if not weights.exists():
         raise InputError(
             f"{weights}: no such file; allowed: an output_path that a training has written"
         )

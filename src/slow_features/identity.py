@@ -110,9 +110,21 @@ def other_settings(config: Experiment, had: dict[str, Any]) -> list[str]:
     return [name for name in names if asked.get(name) != had.get(name)]
 
 
-@cache
 def code_of(roots: tuple[str, ...], model_type: str | None = None) -> str:
-    """Return the fingerprint of the code that these modules and a model type use."""
+    """Return the fingerprint of the code that these modules and a model type use.
+
+    What the registry says of the model type is code, too, as far as it decides a number.
+    """
+    code = _fingerprint(roots, model_type)
+    if model_type is None:
+        return code
+    entry = MODELS[model_type]
+    decides = [entry.target, entry.trains, entry.trains_on_probe_images, entry.loss_floor]
+    return _hash({"code": code, "registry": decides})
+
+
+@cache
+def _fingerprint(roots: tuple[str, ...], model_type: str | None) -> str:
     return code_fingerprint(files_of(roots, model_type))
 
 

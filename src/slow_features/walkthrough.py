@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from slow_features.config.load import load_config
 from slow_features.config.schema import Experiment
 from slow_features.data.batch import Batch, TimeMajorBatch
+from slow_features.data.cache import dataset_spec
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import open_dataset, write_dataset
 from slow_features.data.stream import BatchStream
-from slow_features.experiment import dataset_spec
 from slow_features.losses.prediction import prediction_error
 from slow_features.losses.vicreg import covariance, variance_hinge
 from slow_features.models.registry import MODELS

@@ -8,6 +8,7 @@ the folder again, with all that was there; sequences do not depend on how many t
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import (
     STATISTICS_SEQUENCES,
     StoredDataset,
+    check_possible,
     open_dataset,
     write_dataset,
 )
@@ -51,6 +53,13 @@ def dataset_spec(config: Experiment) -> DatasetSpec:
     )
 
 
+def joint_spec(*configs: Experiment) -> DatasetSpec:
+    """Return what a data set must hold that serves all of these settings."""
+    specs = [dataset_spec(config) for config in configs]
+    sizes = {split: max(spec.sizes[split] for spec in specs) for split in specs[0].sizes}
+    return replace(specs[0], sizes=sizes)
+
+
 def data_for(*configs: Experiment) -> StoredDataset:
     """Return a data set that serves all of these settings, made or enlarged where it must be.
 
@@ -58,19 +67,26 @@ def data_for(*configs: Experiment) -> StoredDataset:
     and number of dots do. Raises InputError for images that are not as they should be,
     MachineError when the disk is full.
     """
-    folder = _folder(configs[0])
-    specs = [dataset_spec(config) for config in configs]
+    folder, spec = _folder(configs[0]), joint_spec(*configs)
     noises = [NoiseSetting.from_config(config) for config in configs]
     found = _open(folder)
-    if found is not None and _serves(found, specs, noises):
+    if found is not None and _serves(found, spec, noises):
         return found
+    check_data(*configs)
     with only_one(
         Path(f"{folder}.lock"), f"another process writes {folder}; try again later", patience=3600
     ):
         found = _open(folder)
-        if found is None or not _serves(found, specs, noises):
-            _write(folder, configs[0], found, specs, noises)
-    return open_dataset(folder, verify=False)
+        if found is None or not _serves(found, spec, noises):
+            _write(folder, configs[0], found, spec, noises)
+        return open_dataset(folder, verify=False)
+
+
+def check_data(*configs: Experiment) -> None:
+    """Refuse data that cannot be made, before anything is written. Raises as `data_for`."""
+    for config in configs:
+        noises, source = [NoiseSetting.from_config(config)], config.dataset_structured_noise_path
+        check_possible(dataset_spec(config), noises, _folder(config), source)
 
 
 def _folder(config: Experiment) -> Path:
@@ -88,32 +104,38 @@ def _open(folder: Path) -> StoredDataset | None:
         return None
     try:
         return open_dataset(folder)
-    except InputError:
+    except (InputError, FileNotFoundError):  # not there: another process has just replaced it
         return None
 
 
-def _serves(
-    found: StoredDataset, specs: Sequence[DatasetSpec], noises: Sequence[NoiseSetting]
-) -> bool:
-    return set(noises) <= set(found.manifest.noises) and all(
-        found.spec.sizes[split] >= spec.sizes[split] for spec in specs for split in spec.sizes
+def _serves(found: StoredDataset, spec: DatasetSpec, noises: Sequence[NoiseSetting]) -> bool:
+    return (
+        _is_same(found.spec, spec)
+        and set(noises) <= set(found.manifest.noises)
+        and all(found.spec.sizes[split] >= size for split, size in spec.sizes.items())
     )
+
+
+def _is_same(spec: DatasetSpec, other: DatasetSpec) -> bool:
+    """Return whether two data sets hold the same sequences, however many of them."""
+    return replace(spec, sizes={}) == replace(other, sizes={})
 
 
 def _write(
     folder: Path,
     config: Experiment,
     found: StoredDataset | None,
-    specs: Sequence[DatasetSpec],
+    spec: DatasetSpec,
     noises: Sequence[NoiseSetting],
 ) -> None:
     """Write a data set for all that is asked for and all that was there."""
-    if found is not None:
-        specs = [*specs, found.spec]
-        noises = [*found.manifest.noises, *noises]
-    sizes = {split: max(spec.sizes[split] for spec in specs) for split in specs[0].sizes}
+    if found is not None and _is_same(found.spec, spec):
+        sizes = {split: max(size, found.spec.sizes[split]) for split, size in spec.sizes.items()}
+        spec, noises = replace(spec, sizes=sizes), [*found.manifest.noises, *noises]
+    if found is None:
+        shutil.rmtree(folder, ignore_errors=True)  # damaged, if it is there at all
     write_dataset(
-        replace(specs[0], sizes=sizes),
+        spec,
         list(dict.fromkeys(noises)),
         folder,
         config.model.channels,

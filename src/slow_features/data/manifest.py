@@ -18,7 +18,7 @@ from slow_features.files import sha256_file
 
 FORMAT = 2  # to be raised when the same files would give other frames, or their layout changes
 MANIFEST = "manifest.json"
-REMEDY = "write the data set again: python stages/generate.py --folder FOLDER, or dvc repro"
+REMEDY = "delete this folder: it is made again when it is needed"
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Manifest(BaseModel):
         try:
             manifest = cls.model_validate_json(path.read_bytes())
         except FileNotFoundError as error:
-            raise InputError(f"{path}: there is no data set here; {REMEDY}") from error
+            raise InputError(f"{path}: there is no data set here") from error
         except (OSError, ValidationError) as error:
             reason = error.strerror if isinstance(error, OSError) else _first_problem(error)
             raise InputError(f"{path}: not a manifest ({reason}); {REMEDY}") from error

@@ -58,10 +58,8 @@ def write_dataset(
     them needs no more memory than a thousand.
     """
     folder = Path(folder)
-    check_writable(folder)
     check_replaceable(folder, "data set", MANIFEST)
-    check_space(folder, sum(_bytes(spec, split) for split in SPLITS))
-    banks = _banks(noises, image_source)
+    banks = check_possible(spec, noises, folder, image_source)
     with atomic_folder(folder) as fresh:
         for split in SPLITS:
             _write_split(fresh, spec, split)
@@ -82,6 +80,18 @@ def write_dataset(
             image_origin=banks.origin if banks else None,
             files=records(fresh, [path.name for path in fresh.iterdir()]),
         ).write(fresh)
+
+
+def check_possible(
+    spec: DatasetSpec, noises: Sequence[NoiseSetting], folder: Path, image_source: str | None
+) -> ImageBanks | None:
+    """Refuse a data set that cannot be written, before anything is; return its images.
+
+    Raises as `write_dataset`.
+    """
+    check_writable(folder)
+    check_space(folder, sum(_bytes(spec, split) for split in SPLITS))
+    return _banks(noises, image_source)
 
 
 def open_dataset(folder: str | Path, verify: bool = True) -> StoredDataset:
@@ -112,7 +122,7 @@ class StoredDataset:
             start_shape, actions_shape = _shapes(self.spec, split)
             self._starts[split] = map_array(folder / f"{split}.start.npy", start_shape)
             self._actions[split] = map_array(folder / f"{split}.actions.npy", actions_shape)
-        self._statistics = _read_statistics(folder / STATISTICS, self.spec.dots)
+        self._statistics = _read_statistics(folder / STATISTICS, manifest)
 
     def sequences(self, split: Split, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         """Return sequences begin..end - 1 of a split, in px.
@@ -180,12 +190,14 @@ def _shapes(spec: DatasetSpec, split: Split) -> tuple[tuple[int, ...], tuple[int
     return (size, dots, 2), (size, spec.steps(split) - 1, dots, 2)
 
 
-def _read_statistics(path: Path, dots: int) -> dict[str, PixelStatistics]:
+def _read_statistics(path: Path, manifest: Manifest) -> dict[str, PixelStatistics]:
     """Return the pixel statistics by the key of their noise. Raises InputError if damaged."""
     try:
         found = TypeAdapter(dict[str, PixelStatistics]).validate_json(path.read_bytes())
-        if any({len(one.mean), len(one.std)} != {dots} for one in found.values()):
-            raise ValueError(f"allowed: {dots} dots")
+        if any({len(one.mean), len(one.std)} != {manifest.spec.dots} for one in found.values()):
+            raise ValueError(f"allowed: {manifest.spec.dots} dots")
+        if not {noise.key for noise in manifest.noises} <= found.keys():
+            raise ValueError("allowed: those of every noise of the manifest")
     except (OSError, ValueError) as error:
         reason = type(error).__name__
         raise InputError(f"{path}: no pixel statistics ({reason}); {REMEDY}") from None
