@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -109,7 +109,8 @@ class Outputs:
     """What one training and its evaluation left behind.
 
     curve: one row of loss terms per window of steps, empty if nothing is trained. adam: the result
-    with the published probe. dynamics: see probe.dynamics.
+    with the published probe. dynamics: how the encodings move and what they hold, see
+    probe.dynamics and probe.contents.
     """
 
     result: ProbeResult
@@ -118,7 +119,7 @@ class Outputs:
     curve: list[dict[str, float]]
     run: RunRecord
     adam: ProbeResult | None = None
-    dynamics: dict[str, float] | None = None
+    dynamics: dict[str, float] = field(default_factory=dict)
 
 
 def read_outputs(place: Place) -> Outputs:
@@ -127,7 +128,7 @@ def read_outputs(place: Place) -> Outputs:
     Raises InputError for a file that is missing or damaged, and for an evaluation of other weights
     than the training's.
     """
-    adam, dynamics = place.probe / ADAM_FILE, place.probe / DYNAMICS_FILE
+    adam = place.probe / ADAM_FILE
     summary, result = read_summary(place.train), read_result(place.probe / RESULT_FILE)
     if result.weights_checksum != summary.weights_checksum:
         raise InputError(
@@ -141,7 +142,7 @@ def read_outputs(place: Place) -> Outputs:
         curve=read_curve(place.train / CURVES_FILE),
         run=_read(place.run, RunRecord),
         adam=read_result(adam) if adam.exists() else None,
-        dynamics=_read_numbers(dynamics) if dynamics.exists() else None,
+        dynamics=_read_numbers(place.probe / DYNAMICS_FILE),
     )
 
 
