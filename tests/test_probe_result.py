@@ -108,7 +108,7 @@ def test_every_field_is_described():
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 1}, "schema_version"),
         ({"extra": 1}, "extra"),
         ({"seed": "x"}, "seed"),
         ({"pred": None}, "pred"),
