@@ -14,7 +14,15 @@ from slow_features.files import write_json, write_text
 from slow_features.grid.cells import Cell
 from slow_features.identity import settings_of_weights
 from slow_features.probe.metrics import error_table
-from slow_features.probe.result import Errors, Noise, Paths, ProbeErrors, ProbeResult, write_block
+from slow_features.probe.result import (
+    Errors,
+    Noise,
+    Paths,
+    ProbeErrors,
+    ProbeResult,
+    write_block,
+    write_metrics,
+)
 from slow_features.results import files
 from slow_features.results.files import Place, RunRecord, Summary
 
@@ -59,15 +67,21 @@ def places_below(root: Path) -> Callable[[Cell], Place]:
 
 
 def write_fake_cell(
-    place: Place, config, error_px, per_dot=None, losses=(4.0, 3.0, 2.0), moved=0.5, adam_px=None
-):
-    """Write the files of a training and its evaluation, all but the weights."""
+    place: Place, config, error_px, per_dot=None, losses=(4.0, 3.0, 2.0), moved=0.5, adam_px=None,
+    **run,
+):  # fmt: skip
+    """Write the files of a training and its evaluation, all but the weights.
+
+    run: what run.json has otherwise than `fake_run`.
+    """
     if config.model_type == "Random":
         losses = ()
     write_fake_curve(place.train / files.CURVES_FILE, losses)
     write_json(place.train / files.SUMMARY_FILE, fake_summary(config, losses, moved).model_dump())
-    write_json(place.run, fake_run().model_dump())
-    write_block(place.probe / files.RESULT_FILE, fake_result(config, error_px, per_dot))
+    write_json(place.run, fake_run(**run).model_dump())
+    result = fake_result(config, error_px, per_dot)
+    write_block(place.probe / files.RESULT_FILE, result)
+    write_metrics(place.probe / files.METRICS_FILE, result)
     if adam_px:
         adam = fake_result(config, adam_px, per_dot, solver="adam")
         write_block(place.probe / files.ADAM_FILE, adam)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,14 @@ from slow_features.report.claims import judge
 from slow_features.report.criteria import read_rules
 from slow_features.report.results import Results, read_cells
 from slow_features.report.tables import Table
-from slow_features.results.files import Outputs, Place, read_outputs
+from slow_features.results.files import (
+    METRICS_FILE,
+    NOT_RECORDED,
+    Outputs,
+    Place,
+    read_numbers,
+    read_outputs,
+)
 
 TOLERANCE_PX = 0.5
 _EXACT = "the same kind of machine: every byte"
@@ -125,11 +133,10 @@ def _verdict(one: Comparison) -> str:
 
 
 def _is_same_run(cell: Cell) -> bool:
-    """Return whether the record is of the very run that the store has: nothing to compare."""
-    try:
-        return Place.recorded(cell.path).run.read_bytes() == stored(cell).place.run.read_bytes()
-    except OSError:
-        return False
+    """Return whether the record is, to the byte, of the very run that the store has."""
+    committed, here = Place.recorded(cell.path), stored(cell).place
+    run = _content(committed.run)
+    return run is not None and run == _content(here.run) and not _other_files(committed, here)
 
 
 def _compare(cell: Cell) -> Comparison:
@@ -138,11 +145,11 @@ def _compare(cell: Cell) -> Comparison:
         theirs, ours = read_outputs(committed), read_outputs(here)
     except InputError as error:
         return Comparison(cell, None, None, None, "every file is readable", (str(error),), False)
-    difference = _largest_difference(theirs.result, ours.result)
+    difference = _largest_difference(theirs, ours)
     exact = _kind(theirs) == _kind(ours)
-    other = _other_files(committed, here) if exact else []
+    other = _other_files(committed, here) if exact else _contradictions(committed, theirs.result)
     if not exact and difference > TOLERANCE_PX:
-        other = [f"{difference:.2f} px"]
+        other.append(f"{difference:.2f} px")
     return Comparison(
         cell,
         theirs.result.pred.rmse_px,
@@ -160,21 +167,39 @@ def _kind(outputs: Outputs) -> tuple[str | None, ...]:
     return str(run.machine.get("cpu")), run.device, run.packages.get("torch")
 
 
-def _largest_difference(one: ProbeResult, other: ProbeResult) -> float:
-    pairs = [(one.pred.rmse_px, other.pred.rmse_px), (one.enc.rmse_px, other.enc.rmse_px)]
-    pairs += [(one.pred.per_dot_px[dot], px) for dot, px in other.pred.per_dot_px.items()]
-    return max(abs(a - b) for a, b in pairs)
+def _largest_difference(one: Outputs, other: Outputs) -> float:
+    pairs = [(one.result, other.result)]
+    if one.adam and other.adam:
+        pairs.append((one.adam, other.adam))
+    return max(abs(a - b) for pair in pairs for a, b in _errors(*pair))
+
+
+def _errors(one: ProbeResult, other: ProbeResult) -> list[tuple[float, float]]:
+    dots = other.pred.per_dot_px.items()
+    return [
+        (one.pred.rmse_px, other.pred.rmse_px),
+        (one.enc.rmse_px, other.enc.rmse_px),
+        *((one.pred.per_dot_px.get(dot, math.inf), px) for dot, px in dots),
+    ]
 
 
 def _other_files(committed: Place, here: Place) -> list[str]:
-    """Return the names of the recorded files whose bytes are not those made here."""
-    pairs = [(committed.train, here.train), (committed.probe, here.probe)]
+    """Return the names of the files to be recorded whose bytes are not those made here."""
     return [
-        file.name
-        for theirs, ours in pairs
-        for file in sorted(theirs.iterdir())
-        if _content(file) != _content(ours / file.name)
+        name
+        for theirs, ours in ((committed.train, here.train), (committed.probe, here.probe))
+        for name in sorted({file.name for place in (theirs, ours) for file in place.glob("*")})
+        if name not in NOT_RECORDED and _content(theirs / name) != _content(ours / name)
     ]
+
+
+def _contradictions(committed: Place, result: ProbeResult) -> list[str]:
+    """Return the name of metrics.json where it does not say what the result beside it says."""
+    try:
+        same = read_numbers(committed.probe / METRICS_FILE) == result.flat()
+    except InputError:
+        same = False
+    return [] if same else [METRICS_FILE]
 
 
 def _content(file: Path) -> bytes | None:
