@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from slow_features.config.load import shorten
 from slow_features.errors import InputError
 from slow_features.grid.cells import Cell, cells_of, scales
 
@@ -26,7 +27,9 @@ def select(patterns: Sequence[str]) -> list[Cell]:
 def _matching(pattern: str) -> list[Cell]:
     wanted = pattern.strip("/").split("/")
     if len(wanted) > len(_PARTS):
-        raise InputError(f"{pattern}: allowed: SCALE/MODEL/FAMILY/CELL, or the beginning of it")
+        raise InputError(
+            f"{shorten(pattern)}: allowed: SCALE/MODEL/FAMILY/CELL, or the beginning of it"
+        )
     known = scales()
     _require(pattern, 0, wanted[0], known)
     cells = [c for scale in known if fnmatchcase(scale, wanted[0]) for c in cells_of(scale)]
@@ -42,4 +45,5 @@ def _require(pattern: str, place: int, part: str, names: Sequence[str]) -> None:
         return
     there = list(dict.fromkeys(names))
     near = get_close_matches(part, there, n=3, cutoff=0.3) or there[:8]
-    raise InputError(f"{pattern}: no {_PARTS[place]} {part!r}; nearest: {', '.join(near)}")
+    what = f"no {_PARTS[place]} {shorten(part)}"
+    raise InputError(f"{shorten(pattern)}: {what}; nearest: {', '.join(near)}")
