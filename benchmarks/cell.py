@@ -36,8 +36,8 @@ def phases(arguments):
 
     clock.note("import torch")
     from slow_features.data.store import open_dataset
-    from slow_features.probe.evaluate import evaluate
-    from slow_features.probe.stage import load_model, write_evaluation
+    from slow_features.probe.evaluate import evaluate, evaluation_stream
+    from slow_features.probe.stage import load_model, measure_encodings, write_evaluation
     from slow_features.results.files import WEIGHTS_FILE
     from slow_features.training.train import train
 
@@ -47,8 +47,10 @@ def phases(arguments):
     train(config, dataset, arguments.folder / "train", log=arguments.log)
     clock.note("train: one step, checkpoint, results")
     model = load_model(config, arguments.folder / "train" / WEIGHTS_FILE)
-    evaluation = evaluate(model, config, dataset, torch.device("cpu"))
-    write_evaluation(evaluation, arguments.folder / "probe")
+    cpu = torch.device("cpu")
+    evaluation = evaluate(model, config, dataset, cpu)
+    encodings = measure_encodings(model, evaluation_stream(config, dataset, cpu), config.seed)
+    write_evaluation(evaluation, arguments.folder / "probe", encodings)
     clock.note("probe: its smallest size")
     import psutil
 

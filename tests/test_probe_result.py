@@ -19,7 +19,6 @@ from slow_features.probe.result import (
     read_paths,
     read_result,
     write_block,
-    write_metrics,
 )
 
 
@@ -58,17 +57,18 @@ def test_numbers_are_kept_to_six_digits():
     assert result(squares=2.0).pred.rmse_px == 1.41421
 
 
-def test_headline_metrics_are_the_named_ones(tmp_path):
+ENCODINGS = {"copy_mse": 0.1, "noise_share": 0.75, "dot_share": 0.2, "interaction_share": 0.05}
+
+
+def test_headline_metrics_are_the_named_ones():
     one, three = result(), result(("action", "random", "stationary"))
-    assert list(one.flat()) == list(NAMES)
-    assert set(three.flat()) - set(NAMES) == {
+    assert list(one.flat(ENCODINGS)) == list(NAMES)
+    assert set(three.flat(ENCODINGS)) - set(NAMES) == {
         "rmse_px_action",
         "rmse_px_random",
         "rmse_px_stationary",
     }
-    write_metrics(tmp_path / "metrics.json", one)
-    written = json.loads((tmp_path / "metrics.json").read_text())
-    assert written == {
+    assert one.flat(ENCODINGS) == {
         "rmse_px": 2.0,
         "rmse_unit": 0.0714286,
         "enc_rmse_px": 2.0,
@@ -76,7 +76,11 @@ def test_headline_metrics_are_the_named_ones(tmp_path):
         "spread": 0.5,
         "collapsed": 0.0,
         "rank": 512.0,
+        "noise_share": 0.75,
+        "dot_share": 0.2,
     }
+    without_noise = one.flat({"copy_mse": 0.1})
+    assert set(NAMES) - set(without_noise) == {"noise_share", "dot_share"}
 
 
 def test_a_collapse_and_a_singular_matrix_are_among_the_metrics_and_named():
@@ -84,9 +88,9 @@ def test_a_collapse_and_a_singular_matrix_are_among_the_metrics_and_named():
     singular = whole.model_copy(update={"pred": whole.pred.model_copy(update={"rank": 37})})
     gone = whole.model_copy(update={"pred": whole.pred.model_copy(update={"collapsed": True})})
     own = whole.model_copy(update={"pred": whole.pred.model_copy(update={"rank": None})})
-    assert (singular.flat()["rank"], singular.states()) == (37.0, "rank 37 of 512")
-    assert (gone.flat()["collapsed"], gone.states()) == (1.0, "collapsed to one constant")
-    assert "rank" not in own.flat()
+    assert (singular.flat({})["rank"], singular.states()) == (37.0, "rank 37 of 512")
+    assert (gone.flat({})["collapsed"], gone.states()) == (1.0, "collapsed to one constant")
+    assert "rank" not in own.flat({})
     assert own.states() is None
 
 

@@ -42,7 +42,12 @@ BY_CONTENT = frozenset({"dataset_structured_noise_path", "load_checkpoint_path"}
 
 # Where the code behind a kind of numbers begins; a model's own module is added to the first two.
 TRAINING = ("training/session.py", "training/loop.py")
-EVALUATION = ("training/session.py", "probe/evaluate.py", "probe/dynamics.py")
+EVALUATION = (
+    "training/session.py",
+    "probe/contents.py",
+    "probe/dynamics.py",
+    "probe/evaluate.py",
+)
 DATA = ("data/cache.py", "data/pictures.py")
 REPORT = ("report/experiment.py", "report/grid.py")
 TRACK = ("results/track.py",)

@@ -7,13 +7,14 @@ sequence and different between sequences (the noise) is predicted perfectly by c
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from slow_features.data.batch import TimeMajorBatch
 from slow_features.data.stream import BatchStream
 from slow_features.models.base import WorldModel
 from slow_features.models.jepa import JepaModel
-from slow_features.probe.features import as_float64, batch_states
+from slow_features.probe.features import as_float64, batch_states, encode_frames
+from slow_features.probe.readout import held_out_r2
 
 SEQUENCES = 512  # at most; more change no digit that matters
 
@@ -21,47 +22,52 @@ SEQUENCES = 512  # at most; more change no digit that matters
 def measure_dynamics(model: WorldModel, stream: BatchStream, seed: int) -> dict[str, float]:
     """Measure the encodings of the stream's first batch, at most 512 sequences, in float64.
 
-    encoding_variance: variance of the encodings e over sequences, mean over frames and features.
+    e_t: the encoding of frame t; p_t: the state that the rollout predicts for it; T frames.
+
+    encoding_variance: variance of the encodings over sequences, mean over frames and features.
     variance_over_time: share of the variance over all encodings that lies within sequences, in
         [0, 1]; 0 for encodings that are constant in time.
     copy_mse: mean of (e_0 - e_t)^2 over t = 1 .. T - 1, sequences and features: the error of
         predicting the encoding of frame 0 for all times.
     prediction_mse: the same for the predicted states, (p_t - e_t)^2.
+    copy_direction_mse, prediction_direction_mse: the same of e / |e| and p / |p|, for losses that
+        leave the lengths free.
+    motion_r2: how much of what moves is predicted: `held_out_r2` of the linear map from p_t to e_t,
+        both without their mean over the sequence's t = 1 .. T - 1, so that what is constant in a
+        sequence, as fixed noise, counts for nothing.
 
-    The last one is there only for models whose states predict encodings (VICReg, SimCLR, IDM).
-    IDM has no loss that pulls them together, so a large value is no failure of it. A belief of
-    RSSM is another thing than an encoding, and Supervised and Random learn nothing about the
-    encodings of later frames: there it makes no sense and is left out.
+    prediction_... and motion_r2 are there only for models whose states predict encodings (VICReg,
+    SimCLR, IDM). IDM has no loss that pulls them together, so a large error is no failure of it. A
+    belief of RSSM is another thing than an encoding, and Supervised and Random learn nothing about
+    the encodings of later frames: there it makes no sense and is left out. Predicting the mean over
+    time alone halves the error of copying, so a ratio below 1 is no success yet; motion_r2 is 0.
 
     stream: of whole sequences under the model's noise. seed: as for the probe.
     """
-    batch = stream.batch(0).time_major()
-    encodings = _encode(model, batch)  # [T, B, D]
+    frames = stream.batch(0).time_major().states[:, :SEQUENCES]
+    encodings = encode_frames(model, frames)  # [T, B, D]
     measured = {
         "encoding_variance": encodings.var(1, correction=0).mean(),
         "variance_over_time": _share_over_time(encodings),
-        "copy_mse": (encodings[1:] - encodings[0]).square().mean(),
+        "copy_mse": _error(encodings[:1], encodings[1:]),
+        "copy_direction_mse": _error(_unit(encodings[:1]), _unit(encodings[1:])),
     }
     if isinstance(model, JepaModel):
+        later = encodings[1:]
         states = as_float64(batch_states(model, stream, 0, seed).states[1:, :SEQUENCES])
-        measured["prediction_mse"] = (states - encodings[1:]).square().mean()
-    return {name: float(f"{value.item():.6g}") for name, value in measured.items()}
+        measured["prediction_mse"] = _error(states, later)
+        measured["prediction_direction_mse"] = _error(_unit(states), _unit(later))
+        moves = [(steps - steps.mean(0)).transpose(0, 1) for steps in (states, later)]
+        measured["motion_r2"] = held_out_r2(*moves)
+    return {name: float(f"{float(value):.6g}") for name, value in measured.items()}
 
 
-@torch.no_grad()
-def _encode(model: WorldModel, batch: TimeMajorBatch) -> Tensor:
-    """Encode all frames in evaluation mode, one time step after the other: [T, B, D], float64.
+def _error(predicted: Tensor, true: Tensor) -> Tensor:
+    return (predicted - true).square().mean()
 
-    One step at a time needs little memory and equals all at once, since BatchNorm then uses its
-    running statistics. The model's mode is left as it was.
-    """
-    was_training = model.training
-    model.eval()
-    try:
-        steps = [as_float64(model.encode(frames[:SEQUENCES])) for frames in batch.states]
-    finally:
-        model.train(was_training)
-    return torch.stack(steps)
+
+def _unit(vectors: Tensor) -> Tensor:
+    return F.normalize(vectors, dim=-1)
 
 
 def _share_over_time(encodings: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # The steps that each of the two probes reads.
 READS = {"pred": slice(None), "enc": slice(0, 1)}
+_FRAMES_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,23 @@ class States:
 def as_float64(tensor: Tensor) -> Tensor:
     """Return the tensor in float64, on the CPU where the device has no float64 (MPS)."""
     return tensor.cpu().double() if tensor.device.type == "mps" else tensor.double()
+
+
+@torch.no_grad()
+def encode_frames(model: WorldModel, frames: Tensor) -> Tensor:
+    """Encode sequences of frames [T, N, C, H, W] in evaluation mode: [T, N, D], float64.
+
+    Some sequences after the other, which needs little memory and equals all at once, since
+    BatchNorm then uses its running statistics. The model's mode is left as it was.
+    """
+    was_training = model.training
+    model.eval()
+    at_once = max(1, _FRAMES_AT_ONCE // len(frames))
+    try:
+        encoded = [as_float64(model.encode(part)) for part in frames.split(at_once, dim=1)]
+    finally:
+        model.train(was_training)
+    return torch.cat(encoded, dim=1)
 
 
 def collect(model: WorldModel, stream: BatchStream, seed: int) -> Iterator[States]:

@@ -20,6 +20,8 @@ NAMES = {
     "spread": "of the rollouts' states, relative to their root mean square",
     "collapsed": "1 where that spread is below 0.001: the states are one constant",
     "rank": "independent directions of the states that the closed form was fitted on",
+    "noise_share": "of the encodings' variance: explained by which noise image it is",
+    "dot_share": "of the encodings' variance: explained by where the dots are",
 }
 
 

@@ -6,6 +6,7 @@ no times, no machine, no git revision.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,7 +16,7 @@ from slow_features.data.noise import NoiseSetting, NoiseSource
 from slow_features.errors import InputError
 from slow_features.files import write_json
 from slow_features.probe.linear import Solver
-from slow_features.probe.metrics import dot_name
+from slow_features.probe.metrics import NAMES, dot_name
 
 SCHEMA_VERSION = 2
 
@@ -125,10 +126,11 @@ class ProbeResult(Block):
     weights_checksum: Checksum
     """SHA-256 of the model's weights."""
 
-    def flat(self) -> dict[str, float]:
+    def flat(self, encodings: Mapping[str, float]) -> dict[str, float]:
         """Return the few headline metrics by their `metrics.NAMES`, one error per dot if several.
 
-        "rank" is there for a probe in closed form alone.
+        encodings: what else was measured of the model, of which the named ones are taken: the
+        shares, where there is noise. "rank" is there for a probe in closed form alone.
         """
         flat = {
             "rmse_px": self.pred.rmse_px,
@@ -140,6 +142,7 @@ class ProbeResult(Block):
         }
         if self.pred.rank is not None:
             flat["rank"] = float(self.pred.rank)
+        flat |= {name: value for name, value in encodings.items() if name in NAMES}
         if len(self.pred.per_dot_px) > 1:
             flat |= {dot_name(dot): value for dot, value in self.pred.per_dot_px.items()}
         return flat
@@ -169,11 +172,6 @@ class Paths(Block):
 def write_block(file: Path, block: Block) -> None:
     """Write a result or paths as JSON, atomically; the same content gives the same bytes."""
     write_json(file, block.model_dump(mode="json"))
-
-
-def write_metrics(file: Path, result: ProbeResult) -> None:
-    """Write the headline metrics as one flat JSON object, the form that DVC compares."""
-    write_json(file, result.flat())
 
 
 def read_result(file: Path) -> ProbeResult:

@@ -10,13 +10,15 @@ from pathlib import Path
 from slow_features.config.load import with_adam
 from slow_features.config.schema import Experiment
 from slow_features.data.cache import data_for
+from slow_features.data.stream import BatchStream
 from slow_features.errors import InputError
 from slow_features.files import write_json, write_text
 from slow_features.identity import evaluation_identity, other_settings
 from slow_features.models.base import WorldModel
+from slow_features.probe.contents import measure_contents
 from slow_features.probe.dynamics import measure_dynamics
 from slow_features.probe.evaluate import Evaluation, evaluate, evaluation_stream
-from slow_features.probe.result import ProbeResult, write_block, write_metrics
+from slow_features.probe.result import ProbeResult, write_block
 from slow_features.results import files
 from slow_features.training.machine import prepare_machine
 from slow_features.training.session import build_model
@@ -50,9 +52,9 @@ def evaluate_weights(
     device = next(model.parameters()).device
     evaluation = evaluate(model, config, dataset, device)
     result = _named(evaluation.result, config, adam_probe)
-    write_evaluation(Evaluation(result, evaluation.paths), folder)
     stream = evaluation_stream(config, dataset, device)
-    write_json(folder / files.DYNAMICS_FILE, measure_dynamics(model, stream, config.seed))
+    encodings = measure_encodings(model, stream, config.seed)
+    write_evaluation(Evaluation(result, evaluation.paths), folder, encodings)
     if adam_probe:
         published = with_adam(config)
         beside = evaluate(model, published, data_for(published), device).result
@@ -60,6 +62,11 @@ def evaluate_weights(
     files.seal(folder)
     _warn_of_too_few(result)
     return result
+
+
+def measure_encodings(model: WorldModel, stream: BatchStream, seed: int) -> dict[str, float]:
+    """Return how the encodings of the stream's frames move, and what they hold."""
+    return measure_dynamics(model, stream, seed) | measure_contents(model, stream)
 
 
 def _warn_of_too_few(result: ProbeResult) -> None:
@@ -78,12 +85,16 @@ def _named(result: ProbeResult, config: Experiment, adam_probe: bool) -> ProbeRe
     return result.model_copy(update={"identity": evaluation_identity(config, adam_probe)})
 
 
-def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
-    """Write result, headline metrics, example paths and the error by time step."""
+def write_evaluation(evaluation: Evaluation, folder: Path, encodings: dict[str, float]) -> None:
+    """Write result, headline metrics, example paths, the error by time step, and the encodings.
+
+    encodings: see `measure_encodings`.
+    """
     result = evaluation.result
     write_block(folder / files.RESULT_FILE, result)
     write_block(folder / files.PATHS_FILE, evaluation.paths)
-    write_metrics(folder / files.METRICS_FILE, result)
+    write_json(folder / files.METRICS_FILE, result.flat(encodings))
+    write_json(folder / files.DYNAMICS_FILE, encodings)
     write_text(folder / files.STEPS_FILE, _by_step(result))
 
 

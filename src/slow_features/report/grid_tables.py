@@ -129,7 +129,7 @@ def _control_row(result: CellResult, trained: Trained) -> Sequence[Value]:
 
 def _dynamics(result: CellResult) -> tuple[Value, Value]:
     """Return prediction error over copying error, and the share of variance over time."""
-    measured = result.finished.dynamics or {}
+    measured = result.finished.dynamics
     prediction, copy = measured.get("prediction_mse"), measured.get("copy_mse")
     comparable = MODELS[result.cell.model_type].learns_distances and prediction is not None and copy
     return prediction / copy if comparable else None, measured.get("variance_over_time")

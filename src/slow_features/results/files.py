@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -111,7 +111,8 @@ class Outputs:
     """What one training and its evaluation left behind.
 
     curve: one row of loss terms per window of steps, empty if nothing is trained. adam: the result
-    with the published probe. dynamics: see probe.dynamics.
+    with the published probe. dynamics: how the encodings move and what they hold, see
+    probe.dynamics and probe.contents.
     """
 
     result: ProbeResult
@@ -120,7 +121,7 @@ class Outputs:
     curve: list[dict[str, float]]
     run: RunRecord
     adam: ProbeResult | None = None
-    dynamics: dict[str, float] | None = None
+    dynamics: dict[str, float] = field(default_factory=dict)
 
 
 def read_outputs(place: Place) -> Outputs:
@@ -129,7 +130,7 @@ def read_outputs(place: Place) -> Outputs:
     Raises InputError for a file that is missing or damaged, and for an evaluation of other weights
     than the training's.
     """
-    adam, dynamics = place.probe / ADAM_FILE, place.probe / DYNAMICS_FILE
+    adam = place.probe / ADAM_FILE
     summary, curve, run = read_training(place)
     return Outputs(
         result=_read_result_of(summary, place.probe / RESULT_FILE),
@@ -138,7 +139,7 @@ def read_outputs(place: Place) -> Outputs:
         curve=curve,
         run=run,
         adam=_read_result_of(summary, adam) if adam.exists() else None,
-        dynamics=read_numbers(dynamics) if dynamics.exists() else None,
+        dynamics=read_numbers(place.probe / DYNAMICS_FILE),
     )
 
 

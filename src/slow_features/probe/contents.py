@@ -1,0 +1,112 @@
+"""What the embedding holds: the noise, the dot, or both together.
+
+The paper's explanation of the failure at fixed noise is that the encoding is the noise image. Here
+it is measured: the same dots are put on the same noise images in all combinations.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from slow_features.data.geometry import IMAGE_SIZE
+from slow_features.data.render import add_dots
+from slow_features.data.stream import BatchStream
+from slow_features.models.base import WorldModel
+from slow_features.probe.features import encode_frames
+from slow_features.probe.readout import held_out_r2
+
+NOISES, DOTS = 48, 64  # of the two-way design
+FRAMES = 4000  # that the noise is read out of, and the effective rank is taken of
+
+
+def measure_contents(model: WorldModel, stream: BatchStream) -> dict[str, float]:
+    """Measure encodings of the stream's first sequences, in evaluation mode and float64.
+
+    effective_rank: of the encodings of the first 4000 sequences' frame 0, see `effective_rank`.
+    noise_share, dot_share, interaction_share: see `shares`, of the encodings of 48 noise images
+        with each of 64 places of the dots, those of frame 0 of the first sequences.
+    noise_r2: how much of the noise image can be read off linearly, see `held_out_r2`: from the
+        encodings of the first 4000 frames 0 to all their pixels of noise. A uniform image has 784
+        independent pixels, so D features hold D / 784 of it at most.
+
+    All but effective_rank only where there is noise. For several dots their joint place is one
+    factor, and the noise of all channels together the other. Changing noise: the same question of
+    a single frame, how much of its encoding is noise; that noise says nothing of the next frame's.
+
+    A model whose rnn_burnin is above 1 encodes so many first frames of a sequence, and the last of
+    their encodings counts. Evaluation mode also for Supervised, which is probed in training mode:
+    there a frame's encoding depends on the other frames, and no such design can be made.
+    """
+    batches = range(min(-(-FRAMES // stream.batch_size), len(stream)))
+    parts = [_apart(stream, index, model.section.rnn_burnin) for index in batches]
+    noise, dots = (torch.cat(part, dim=1)[:, :FRAMES] for part in zip(*parts, strict=True))
+    encodings = encode_frames(model, noise + dots)[-1]
+    measured = {"effective_rank": effective_rank(encodings)}
+    if stream.noise.alpha:
+        measured |= shares(_two_way(model, noise[:, :NOISES], dots[:, :DOTS]))
+        images = noise[-1].flatten(1).to(encodings)
+        measured["noise_r2"] = held_out_r2(encodings[:, None], images[:, None])
+    return {name: float(f"{value:.6g}") for name, value in measured.items()}
+
+
+def shares(encodings: Tensor) -> dict[str, float]:
+    """Return which shares of the variance are explained by noise, by dot, by both together.
+
+    encodings: [I, J, D], noise image i with dots j. Two-way analysis of variance without
+    replication (Fisher 1925), squares summed over features; with e_i the mean over j, e_j the mean
+    over i, e the mean of all:
+
+        e_ij - e = (e_i - e) + (e_j - e) + (e_ij - e_i - e_j + e)
+        noise    = J sum_i |e_i - e|^2 / S,    dot = I sum_j |e_j - e|^2 / S,
+        interaction = sum_ij |e_ij - e_i - e_j + e|^2 / S,    S = sum_ij |e_ij - e|^2
+
+    The three sum to 1; all are 0 for encodings that do not vary. interaction: what a dot changes
+    depends on the noise that it is put on.
+    """
+    encodings = encodings - encodings.mean((0, 1))
+    of_noise, of_dot = encodings.mean(1, keepdim=True), encodings.mean(0, keepdim=True)
+    squares = {
+        "noise_share": of_noise.square().sum() * encodings.shape[1],
+        "dot_share": of_dot.square().sum() * encodings.shape[0],
+        "interaction_share": (encodings - of_noise - of_dot).square().sum(),
+    }
+    total = encodings.square().sum().clamp(min=torch.finfo(encodings.dtype).tiny)
+    return {name: float(value / total) for name, value in squares.items()}
+
+
+def effective_rank(encodings: Tensor) -> float:
+    """Return RankMe, exp(-sum_k p_k log p_k) with p_k = s_k / sum s, s the singular values.
+
+    encodings: [N, D], not centred. From 1 (one direction) to min(N, D) (all alike).
+    Garrido et al. 2023, arXiv 2210.02885; their small constant, which keeps float32 from log 0, is
+    not needed here. High is no success: a failing encoding may spread the noise over many
+    directions.
+    """
+    values = torch.linalg.svdvals(encodings)
+    portions = values / values.sum().clamp(min=torch.finfo(values.dtype).tiny)
+    return float(torch.special.entr(portions).sum().exp())
+
+
+def _apart(stream: BatchStream, index: int, frames: int) -> tuple[Tensor, Tensor]:
+    """Return noise and dots of the first frames of a batch, whose sum the frames are.
+
+    Both [R, B, C, 28, 28] as a model is given them: normalised, the noise scaled by the batch's m.
+    """
+    drawn = stream.first_frames(index, frames).states  # [B, R, C, 28, 28]
+    data, first = stream.dataset, index * stream.batch_size
+    places, _ = data.sequences(stream.split, first, first + len(drawn))
+    std = torch.tensor(data.statistics(stream.noise).std, device=drawn.device)
+    scale = 1 / std if stream.normalize else torch.ones_like(std)
+    dots = drawn.new_zeros(*drawn.shape[:2], data.spec.dots, IMAGE_SIZE, IMAGE_SIZE)
+    places = torch.from_numpy(places[:, :frames]).to(drawn.device)
+    add_dots(dots, places, data.spec.dot_std, scale)
+    if drawn.shape[2] < data.spec.dots:
+        dots = dots.sum(2, keepdim=True)
+    return (drawn - dots).transpose(0, 1), dots.transpose(0, 1)
+
+
+def _two_way(model: WorldModel, noise: Tensor, dots: Tensor) -> Tensor:
+    """Encode every noise [R, I, ...] with every dot [R, J, ...]: [I, J, D]."""
+    together = noise[:, :, None] + dots[:, None]
+    return encode_frames(model, together.flatten(1, 2))[-1].unflatten(0, together.shape[1:3])
