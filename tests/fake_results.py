@@ -72,6 +72,7 @@ def write_fake_cell(
         adam = fake_result(config, adam_px, per_dot, solver="adam")
         write_block(place.probe / files.ADAM_FILE, adam)
     write_block(place.probe / files.PATHS_FILE, fake_paths(config.dots, error_px))
+    write_json(place.probe / files.DYNAMICS_FILE, fake_dynamics(error_px))
 
 
 def write_fake_curve(file: Path, losses):
@@ -114,6 +115,25 @@ def fake_run(**changes) -> RunRecord:
         "git_revision": "f00d" * 10,
     }
     return RunRecord(**content | changes)
+
+
+def fake_dynamics(error_px):
+    """Return what dynamics.json says of encodings with the more noise, the larger the error."""
+    noise = min(error_px / CENTRE_PX, 1) ** 2
+    return {
+        "encoding_variance": 1.0,
+        "variance_over_time": 0.5 * (1 - noise),
+        "copy_mse": 0.25,
+        "copy_direction_mse": 0.5,
+        "prediction_mse": 0.5,
+        "prediction_direction_mse": 0.25,
+        "motion_r2": 1 - noise,
+        "effective_rank": 100.0,
+        "noise_share": noise,
+        "dot_share": 0.75 * (1 - noise),
+        "interaction_share": 0.25 * (1 - noise),
+        "noise_r2": noise / 2,
+    }
 
 
 def fake_paths(dots, error_px):

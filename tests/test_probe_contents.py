@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from slow_features.data.store import open_dataset, write_dataset
 from slow_features.data.stream import BatchStream
 from slow_features.probe.contents import DOTS, NOISES, effective_rank, measure_contents, shares
 from slow_features.probe.readout import held_out_r2
+from slow_features.probe.stage import measure_encodings
 from slow_features.training.session import build_model
 
 NONE, FIXED, CHANGING = NoiseSetting(), NoiseSetting(fixed=1.25), NoiseSetting(changing=1.5)
@@ -179,20 +182,13 @@ def test_the_same_model_gives_the_same_numbers_and_is_left_as_it_was(dataset, mo
     assert 1 < first["effective_rank"] <= 8
 
 
-def test_a_model_that_needs_two_frames_is_given_two(dataset):
-    shapes = []
-
-    def encode(frames):
-        shapes.append(tuple(frames.shape[-5:-3]))
-        difference = (frames[-1] - frames[0]).flatten(1)[:, :8]
-        return torch.stack([torch.ones_like(difference), difference])
-
-    model = model_of("VICReg", dataset, rnn_burnin=2)
-    model.encode = encode
-    found = measure_contents(model, stream_of(dataset, FIXED))
-    assert {steps for steps, _ in shapes} == {2}
-    assert found["noise_share"] < 1e-6, "fixed noise is not in a difference of frames"
-    assert found["dot_share"] > 1 - 1e-6
+def test_the_page_defines_every_number_of_an_evaluation(dataset):
+    measured = measure_encodings(model_of("VICReg", dataset), stream_of(dataset, FIXED), seed=1)
+    for page in ("mechanism", "results"):
+        text = Path(f"docs/{page}.md").read_text()
+        assert {name for name in measured if f"`{name}`" not in text} == set()
+    rows = re.findall(r"^\| (`.*?) \|", Path("docs/mechanism.md").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(measured)
 
 
 def test_the_shares_are_those_of_the_definition_written_out():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from slow_features.report.experiment import write_experiment_report
 from slow_features.report.samples import evaluation_samples, picture_samples
 from slow_features.results.files import Place
 from slow_features.results.store import StoredCell
+from slow_features.results.track import entry_of
 
 SCRIPT = "<script>document.title='run'</script>"
 SMALL = {"embedding_size": 16, "backbone_width_factor": 1, "epochs": 1}
@@ -69,6 +71,17 @@ def test_the_page_needs_no_other_file(done):
     assert not re.search(r"""\b(src|href)=(?!"data:|"#)""", page)
     assert "@import" not in page
     assert "url(" not in page
+
+
+def test_the_shares_of_noise_and_dot_are_metrics_of_dvc_and_mlflow(done):
+    config, _, place, _ = done
+    measured = json.loads((place.probe / "dynamics.json").read_text())
+    shares = {name: measured[name] for name in ("noise_share", "dot_share")}
+    metrics = json.loads((place.probe / "metrics.json").read_text())
+    logged = entry_of(config, "probe", place, {}).metrics
+    assert metrics.items() >= shares.items()
+    assert logged.items() >= metrics.items()
+    assert sum(shares.values()) + measured["interaction_share"] == pytest.approx(1, abs=1e-5)
 
 
 def test_what_a_user_wrote_is_text_in_html_and_markdown(done):

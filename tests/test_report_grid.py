@@ -240,6 +240,22 @@ def test_what_was_not_run_is_behind_a_fold_and_a_sentence(report):
     assert "Without distractors every trained method" not in shown
 
 
+def test_why_it_fails_stands_behind_the_control(report):
+    page = (report / "index.html").read_text()
+    places = [page.index(f'<h2 id="{name}">') for name in ("control", "mechanism", "table1")]
+    assert places == sorted(places)
+    assert '<a href="#mechanism">' in page
+    assert "![" in (report / "report.md").read_text().split("## Why it fails")[1].split("##")[0]
+    there = {row["cell"]: row for row in rows(report, "mechanism")}
+    assert set(there) == {str(cell.path) for cell in cells_of("quick")}
+    assert there[f"quick/{MISSING}"]["RMSE, px"] == "not run"
+    one = there["quick/VICReg/changing_uniform/alpha1.5-published-seed1"]
+    shares = [float(one[name]) for name in ("noise", "dot", "both")]
+    assert sum(shares) == pytest.approx(1)
+    for kind in ("png", "svg"):
+        assert (report / f"mechanism.{kind}").stat().st_size > 1000
+
+
 def test_the_headline_counts_claims_and_their_parts(report):
     page = (report / "index.html").read_text()
     claims = rows(report, "claims")

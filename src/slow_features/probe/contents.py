@@ -17,35 +17,34 @@ from slow_features.probe.features import encode_frames
 from slow_features.probe.readout import held_out_r2
 
 NOISES, DOTS = 48, 64  # of the two-way design
-FRAMES = 4000  # that the noise is read out of, and the effective rank is taken of
+FRAMES = 8000  # that the noise is read out of, and the effective rank is taken of
 
 
 def measure_contents(model: WorldModel, stream: BatchStream) -> dict[str, float]:
     """Measure encodings of the stream's first sequences, in evaluation mode and float64.
 
-    effective_rank: of the encodings of the first 4000 sequences' frame 0, see `effective_rank`.
+    effective_rank: of the encodings of the first 8000 sequences' frame 0, see `effective_rank`.
     noise_share, dot_share, interaction_share: see `shares`, of the encodings of 48 noise images
         with each of 64 places of the dots, those of frame 0 of the first sequences.
     noise_r2: how much of the noise image can be read off linearly, see `held_out_r2`: from the
-        encodings of the first 4000 frames 0 to all their pixels of noise. A uniform image has 784
+        encodings of the first 8000 frames 0 to all their pixels of noise. A uniform image has 784
         independent pixels, so D features hold D / 784 of it at most.
 
     All but effective_rank only where there is noise. For several dots their joint place is one
     factor, and the noise of all channels together the other. Changing noise: the same question of
     a single frame, how much of its encoding is noise; that noise says nothing of the next frame's.
 
-    A model whose rnn_burnin is above 1 encodes so many first frames of a sequence, and the last of
-    their encodings counts. Evaluation mode also for Supervised, which is probed in training mode:
-    there a frame's encoding depends on the other frames, and no such design can be made.
+    Evaluation mode also for Supervised, which is probed in training mode: there a frame's encoding
+    depends on the other frames, and no such design can be made.
     """
     batches = range(min(-(-FRAMES // stream.batch_size), len(stream)))
-    parts = [_apart(stream, index, model.section.rnn_burnin) for index in batches]
-    noise, dots = (torch.cat(part, dim=1)[:, :FRAMES] for part in zip(*parts, strict=True))
-    encodings = encode_frames(model, noise + dots)[-1]
+    parts = [_apart(stream, index) for index in batches]
+    noise, dots = (torch.cat(part)[:FRAMES] for part in zip(*parts, strict=True))
+    encodings = _encode(model, noise + dots)
     measured = {"effective_rank": effective_rank(encodings)}
     if stream.noise.alpha:
-        measured |= shares(_two_way(model, noise[:, :NOISES], dots[:, :DOTS]))
-        images = noise[-1].flatten(1).to(encodings)
+        measured |= shares(_encode(model, noise[:NOISES, None] + dots[:DOTS]))
+        images = noise.flatten(1).to(encodings)
         measured["noise_r2"] = held_out_r2(encodings[:, None], images[:, None])
     return {name: float(f"{value:.6g}") for name, value in measured.items()}
 
@@ -88,25 +87,24 @@ def effective_rank(encodings: Tensor) -> float:
     return float(torch.special.entr(portions).sum().exp())
 
 
-def _apart(stream: BatchStream, index: int, frames: int) -> tuple[Tensor, Tensor]:
-    """Return noise and dots of the first frames of a batch, whose sum the frames are.
+def _encode(model: WorldModel, frames: Tensor) -> Tensor:
+    """Encode single frames [..., C, 28, 28]: [..., D]."""
+    flat = frames.flatten(0, -4)
+    return encode_frames(model, flat[None])[0].unflatten(0, frames.shape[:-3])
 
-    Both [R, B, C, 28, 28] as a model is given them: normalised, the noise scaled by the batch's m.
+
+def _apart(stream: BatchStream, index: int) -> tuple[Tensor, Tensor]:
+    """Return noise and dots of a batch's frames 0, whose sum the frames are.
+
+    Both [B, C, 28, 28] as a model is given them: normalised, the noise scaled by the batch's m.
     """
-    drawn = stream.first_frames(index, frames).states  # [B, R, C, 28, 28]
+    drawn = stream.first_frames(index).states  # [B, 1, C, 28, 28]
     data, first = stream.dataset, index * stream.batch_size
-    places, _ = data.sequences(stream.split, first, first + len(drawn))
+    locations, _ = data.sequences(stream.split, first, first + len(drawn))
     std = torch.tensor(data.statistics(stream.noise).std, device=drawn.device)
     scale = 1 / std if stream.normalize else torch.ones_like(std)
-    dots = drawn.new_zeros(*drawn.shape[:2], data.spec.dots, IMAGE_SIZE, IMAGE_SIZE)
-    places = torch.from_numpy(places[:, :frames]).to(drawn.device)
-    add_dots(dots, places, data.spec.dot_std, scale)
+    dots = drawn.new_zeros(len(drawn), 1, data.spec.dots, IMAGE_SIZE, IMAGE_SIZE)
+    add_dots(dots, torch.from_numpy(locations[:, :1]).to(drawn.device), data.spec.dot_std, scale)
     if drawn.shape[2] < data.spec.dots:
         dots = dots.sum(2, keepdim=True)
-    return (drawn - dots).transpose(0, 1), dots.transpose(0, 1)
-
-
-def _two_way(model: WorldModel, noise: Tensor, dots: Tensor) -> Tensor:
-    """Encode every noise [R, I, ...] with every dot [R, J, ...]: [I, J, D]."""
-    together = noise[:, :, None] + dots[:, None]
-    return encode_frames(model, together.flatten(1, 2))[-1].unflatten(0, together.shape[1:3])
+    return (drawn - dots)[:, 0], dots[:, 0]

@@ -1,4 +1,4 @@
-"""How much of something can be read off linearly: ridge regression, on rows it was not fitted to."""
+"""How much of something can be read off linearly: ridge regression, on rows held out from it."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from slow_features.report.criteria import Rules, read_published, read_rules
 from slow_features.report.grid_figures import setting_name
 from slow_features.report.grid_pictures import grid_pictures
 from slow_features.report.grid_tables import control_table, probe_table, table1
+from slow_features.report.mechanism import mechanism_table
 from slow_features.report.page import write_page, write_runs
 from slow_features.report.results import Results, read_cells, recorded
 from slow_features.report.style import styled
@@ -142,6 +143,7 @@ def _tables(
         measurements_table(verdicts),
         table1(results, published),
         control_table(results, rules.trained),
+        mechanism_table(results),
         probe_table(results),
         cells_table(results),
     )

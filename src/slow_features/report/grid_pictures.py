@@ -21,6 +21,7 @@ from slow_features.report.grid_figures import (
     setting_name,
 )
 from slow_features.report.grid_losses import draw_loss_panels
+from slow_features.report.mechanism import draw_mechanism, has_mechanism, mechanism_caption
 from slow_features.report.pictures import caption, channel_note, noise_note, path_note
 from slow_features.report.results import Results
 from slow_features.report.spread import spread_in_words
@@ -42,6 +43,8 @@ def grid_pictures(results: Results, folder: Path) -> dict[str, Picture]:
         ),
         _samples(results, folder),
     ]
+    if has_mechanism(results):
+        pictures.append(_mechanism(results, folder))
     if any(r.cell.variant == "untuned" for r in results.cells):
         pictures.append(_untuned(results, folder))
     for family in results.families:
@@ -82,6 +85,16 @@ def _figure3(results: Results, folder: Path) -> Picture:
         "figure3",
         "Figure 3: error against the level of noise",
         figure3_caption(results),
+    )
+
+
+def _mechanism(results: Results, folder: Path) -> Picture:
+    return save(
+        draw_mechanism(results),
+        folder,
+        "mechanism",
+        "What the embeddings hold: noise or dot",
+        mechanism_caption(results),
     )
 
 

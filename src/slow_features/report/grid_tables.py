@@ -11,6 +11,7 @@ from slow_features.grid.cells import THREE_DOTS, Cell
 from slow_features.models.registry import MODELS
 from slow_features.report.criteria import Trained
 from slow_features.report.measurements import has_trained, training_facts
+from slow_features.report.mechanism import over_copy
 from slow_features.report.results import NO_NOISE, CellResult, Results
 from slow_features.report.style import method, methods
 from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
@@ -130,9 +131,8 @@ def _control_row(result: CellResult, trained: Trained) -> Sequence[Value]:
 def _dynamics(result: CellResult) -> tuple[Value, Value]:
     """Return prediction error over copying error, and the share of variance over time."""
     measured = result.finished.dynamics
-    prediction, copy = measured.get("prediction_mse"), measured.get("copy_mse")
-    comparable = MODELS[result.cell.model_type].learns_distances and prediction is not None and copy
-    return prediction / copy if comparable else None, measured.get("variance_over_time")
+    comparable = MODELS[result.cell.model_type].learns_distances
+    return over_copy(measured) if comparable else None, measured.get("variance_over_time")
 
 
 def probe_table(results: Results) -> Table:

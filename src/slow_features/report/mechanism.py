@@ -1,0 +1,174 @@
+"""Why it fails: what the embeddings of every method hold, as a figure and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from slow_features.data.noise import NoiseSetting
+from slow_features.report.grid_figures import REMARK, model_name, setting_name
+from slow_features.report.results import CellResult, Results
+from slow_features.report.style import methods, new_figure
+from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# From left to right in a bar: share, its name, its colour. Grey is what distracts; the hatched part
+# is both, so it lies between. Told apart in grey, too.
+_PARTS = (
+    ("noise_share", "noise", "#4D4D4D", ""),
+    ("interaction_share", "both together", "#C9DDE8", "////"),
+    ("dot_share", "dot", "#3DB7E4", ""),
+)
+
+CAPTION = (
+    "The same dots on the same noise images in all combinations: how much of the variance of the "
+    "encodings is explained by which noise image it is, by where the dots are, and by both "
+    "together (what a dot changes depends on its noise); one level of each family. Right of a bar: "
+    "the probe's error on rollouts. At fixed noise the noise image is the same in every frame of a "
+    "sequence, so an encoding that is nothing but noise is predicted perfectly. Changing noise "
+    "says nothing of the next frame: there, the share of noise is what a loss has not filtered out."
+)
+_SEEDS = " Means over the seeds; points: the borders of each seed."
+
+
+def draw_mechanism(results: Results) -> Figure:
+    """Draw the shares of noise, dot and both, a bar for each method and a panel for each family."""
+    panels = {family: _bars(results, family) for family in _noisy_families(results)}
+    bars = [len(bars) for bars in panels.values()]
+    figure = new_figure(height=0.6 + sum(0.5 + 0.27 * count for count in bars))
+    grid = figure.subplots(len(panels), squeeze=False, sharex=True, height_ratios=bars)[:, 0]
+    for axes, (family, cells) in zip(grid, panels.items(), strict=True):
+        _draw_panel(axes, cells)
+        axes.set_title(setting_name(family, results.reference_level(family)))
+    grid[-1].set_xlabel("share of the variance of the encodings")
+    named = dict(zip(*reversed(grid[0].get_legend_handles_labels()), strict=True))
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(_PARTS))
+    return figure
+
+
+def mechanism_caption(results: Results) -> str:
+    """Return what the figure shows."""
+    several = len({result.cell.seed for result in results.cells}) > 1
+    return CAPTION + (_SEEDS if several else " One seed.")
+
+
+def _noisy_families(results: Results) -> list[str]:
+    """Return the families whose reference level has noise, fixed noise first."""
+    noisy = {
+        result.cell.family: NoiseSetting.from_config(result.cell.config)
+        for result in results.cells
+        if result.cell.alpha == results.reference_level(result.cell.family) and _has_noise(result)
+    }
+    return sorted(noisy, key=lambda family: not noisy[family].fixed)
+
+
+def has_mechanism(results: Results) -> bool:
+    """Return whether the scale has cells whose embedding can hold noise."""
+    return bool(_noisy_families(results))
+
+
+def _has_noise(result: CellResult) -> bool:
+    return NoiseSetting.from_config(result.cell.config).alpha > 0
+
+
+def _bars(results: Results, family: str) -> dict[str, list[CellResult]]:
+    """Return the cells of each bar by its name: one method and variant, one cell for each seed."""
+    level, order = results.reference_level(family), list(methods())
+    cells = [r for r in results.cells if (r.cell.family, r.cell.alpha) == (family, level)]
+    bars: dict[str, list[CellResult]] = {}
+    for result in sorted(cells, key=lambda r: order.index(r.cell.model_type)):
+        bars.setdefault(model_name(result.cell), []).append(result)
+    return bars
+
+
+def _draw_panel(axes: Axes, bars: Mapping[str, Sequence[CellResult]]) -> None:
+    for row, cells in enumerate(bars.values()):
+        measured = [c for c in cells if c.outputs and "noise_share" in c.outputs.dynamics]
+        if measured:
+            _draw_bar(axes, row, measured)
+        else:
+            axes.text(0.01, row, NOT_RUN, va="center", fontsize=7.5, **REMARK)
+    axes.set_yticks(range(len(bars)), bars.keys())
+    axes.set_ylim(len(bars) - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+
+
+def _draw_bar(axes: Axes, row: int, cells: Sequence[CellResult]) -> None:
+    start = 0.0
+    for name, label, colour, hatch in _PARTS:
+        width = fmean(cell.finished.dynamics[name] for cell in cells)
+        look = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.5}
+        axes.barh(row, width, left=start, height=0.72, label=label if row == 0 else "", **look)
+        start += width
+    if len(cells) > 1:
+        measured = [cell.finished.dynamics for cell in cells]
+        borders = [m["noise_share"] for m in measured] + [1 - m["dot_share"] for m in measured]
+        look = {"color": "white", "edgecolors": "black", "linewidths": 0.6, "zorder": 3}
+        axes.scatter(borders, [row] * len(borders), s=11, clip_on=False, **look)
+    error = fmean(cell.error_px() for cell in cells)
+    axes.text(1.01, row, f"{error:.2f} px", va="center", fontsize=8)
+
+
+def mechanism_table(results: Results) -> Table:
+    """Return what the embedding of every cell with noise holds, and how well it is predicted."""
+    shares = ("noise", "dot", "both", "over time")
+    ratios = ("prediction / copy", "on directions")
+    columns = (
+        "cell",
+        "RMSE, px",
+        *shares,
+        "noise read out, R2",
+        "effective rank",
+        *ratios,
+        "motion R2",
+    )
+    rows = [_row(result) for result in results.cells if _has_noise(result)]
+    return Table(
+        "mechanism",
+        "What the embeddings hold",
+        "Noise, dot, both: shares of the variance of the encodings, as in the figure. Over time: "
+        "the share that lies within sequences; 0 is constant in time. Noise read out: how much of "
+        "the pixels of the noise a linear map finds in the encoding, held out. Effective rank: of "
+        "the encodings (RankMe); high is no success. Prediction / copy: error of the predicted "
+        "encodings over that of copying frame 0's; on directions: the same of unit vectors, for "
+        "losses that leave lengths free. Predicting the mean over time gives about 0.5. Motion R2: "
+        "how much of what moves in the encodings a linear map finds in the rollout, held out. A "
+        "dash: the states of the method do not predict encodings.",
+        columns,
+        rows,
+        dict.fromkeys(shares, 3)
+        | {"RMSE, px": 2, "noise read out, R2": 2, "effective rank": 0, "motion R2": 2},
+        dict.fromkeys(ratios, 3),
+    )
+
+
+def _row(result: CellResult) -> Sequence[Value]:
+    name = str(result.cell.path)
+    if result.outputs is None:
+        row = (name, result.reason, *[None] * 9)
+        return NotRun(row) if result.reason == NOT_RUN else row
+    found = result.outputs.dynamics
+    return (
+        name,
+        result.error_px(),
+        *[found.get(f"{part}_share") for part in ("noise", "dot", "interaction")],
+        *[found.get(measure) for measure in ("variance_over_time", "noise_r2", "effective_rank")],
+        over_copy(found),
+        over_copy(found, "direction_"),
+        found.get("motion_r2"),
+    )
+
+
+def over_copy(found: Mapping[str, float], of: str = "") -> float | None:
+    """Return the error of predicted encodings over that of copying frame 0's, None without one.
+
+    of: "direction_" for the same of unit vectors.
+    """
+    error, copy = found.get(f"prediction_{of}mse"), found.get(f"copy_{of}mse")
+    return error / copy if error is not None and copy else None
