@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from slow_features.interrupt import sigterm_as_exit, stop_with_parent
+from slow_features.interrupt import stop_as_exit, stop_with_parent
 from slow_features.streams import make_streams_safe
 
 
@@ -19,21 +19,28 @@ class SlowFeaturesError(Exception):
     exit_code = 1
 
 
-class InputError(SlowFeaturesError):
+class _OneLineError(SlowFeaturesError):
+    """An error whose message is one line, whatever the names in it hold."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
+
+class InputError(_OneLineError):
     """The user's input is wrong (a key, a value, a file); nothing was written. Exit code 2."""
 
     exit_code = 2
 
 
-class MachineError(SlowFeaturesError):
+class MachineError(_OneLineError):
     """The machine cannot do it (full disk, missing package, no such device). Exit code 1."""
 
 
-class TrainingError(SlowFeaturesError):
+class TrainingError(_OneLineError):
     """The numbers went wrong (a loss that is not finite); the last good state is kept."""
 
 
-class InterruptError(SlowFeaturesError):
+class InterruptError(_OneLineError):
     """A signal ended the work after its state was saved. Exit code 128 + signal number."""
 
     def __init__(self, signal_number: int, message: str) -> None:
@@ -45,14 +52,15 @@ def exit_with_message(main: Callable[[], None]) -> None:
     """Run a stage's `main`; what ends it early becomes one line on stderr and an exit code.
 
     2: the input is wrong. 1: the machine refuses (packages are missing, too), or the numbers went
-    wrong. 130, 143: Ctrl-C, SIGTERM. Anything else is a bug of ours and keeps its traceback. A
-    stage that DVC has started is stopped when DVC dies. A stderr that is closed or full ends none.
+    wrong. 130, 143, 129: Ctrl-C, SIGTERM, SIGHUP. Anything else is a bug of ours and keeps its
+    traceback. A stage that DVC has started is stopped when DVC dies. A stderr that is closed or
+    full ends none.
     """
     make_streams_safe()
     if "DVC_STAGE" in os.environ:
         stop_with_parent(os.getppid())
     try:
-        with sigterm_as_exit():
+        with stop_as_exit():
             main()
     except InterruptError as error:
         _leave(f"stopped: {error}; to go on: {_this_command()}", error.exit_code)
@@ -61,9 +69,10 @@ def exit_with_message(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         _leave(f"stopped by Ctrl-C; to go on: {_this_command()}", 128 + signal.SIGINT)
     except SystemExit as error:
-        if error.code != 128 + signal.SIGTERM:
+        names = {128 + number: number.name for number in (signal.SIGTERM, signal.SIGHUP)}
+        if error.code not in names:
             raise
-        _leave(f"stopped by SIGTERM; to go on: {_this_command()}", error.code)
+        _leave(f"stopped by {names[error.code]}; to go on: {_this_command()}", error.code)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in ("", "slow_features"):  # a bug of ours
@@ -74,7 +83,8 @@ def exit_with_message(main: Callable[[], None]) -> None:
             1,
         )
     except OSError as error:
-        _leave(f"error: {error.filename or 'the machine'}: {error.strerror or error}", 1)
+        place = one_line(str(error.filename or "the machine"))
+        _leave(f"error: {place}: {error.strerror or error}", 1)
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
@@ -91,6 +101,11 @@ def shorten(value: Any) -> str:
         return f"a number of {value.bit_length() * 3 // 10} digits"
     text = "null" if value is None else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def one_line(text: str) -> str:
+    """Return a text with its line breaks and other control characters written out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _leave(line: str, code: int) -> None:

@@ -2,7 +2,8 @@
 
 A writer fills a hidden file beside the target (same folder, so same file system), brings it to
 the disk and renames it onto the target; a rename is atomic. An error removes the hidden file. A
-killed process leaves it behind as `.<stem>.<random>.partial<suffix>`, which nothing reads.
+killed process leaves it behind as `.<stem>.<process>-<random>.partial<suffix>`, which nothing
+reads; the next writer of the same target removes it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,21 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from slow_features.errors import InputError, MachineError
+from slow_features.process import file_mark, marks_ended_process
+
+NO_HANDLE_LEFT = (errno.EMFILE, errno.ENFILE)  # says nothing about the file that was to be opened
 
 # What to do about the machine's refusals; any other OSError is raised as it is.
 _REMEDIES = {
@@ -29,11 +36,14 @@ _REMEDIES = {
     errno.EROFS: "choose a folder that can be written",
     errno.EACCES: "choose a folder that can be written",
     errno.EPERM: "choose a folder that can be written",
-    errno.EEXIST: "a part of this path is a file; choose another",
-    errno.ENOTDIR: "a part of this path is a file; choose another",
+    errno.EEXIST: "a part of this path is a file or a link to nowhere; choose another",
+    errno.ENOTDIR: "a part of this path is a file or a link to nowhere; choose another",
+    errno.ELOOP: "a part of this path is a link to itself; choose another",
     errno.EISDIR: "this path is a folder; choose another",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EIO: "check the disk",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close some programs: the system has no file handle left",
 }
 
 
@@ -49,6 +59,7 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
     partial = _hidden_beside(path)
     with _refusals_explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path)
         try:
             yield partial
             _flush_to_disk(partial)
@@ -71,6 +82,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     with _refusals_explained(path):
         if path.is_file():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        remove_leftovers(path)
         try:
             partial.mkdir(parents=True)
             yield partial
@@ -80,7 +92,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
                 path.replace(old)
             partial.replace(path)
             _flush_to_disk(path.parent)
-            shutil.rmtree(old, ignore_errors=True)  # not earlier: it is the only copy till now
+            _remove(old)  # not earlier: it is the only copy till now
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -111,7 +123,7 @@ def check_writable(path: Path | str) -> None:
     Writes a block without a name into the nearest folder that is there, and leaves nothing.
     Raises MachineError.
     """
-    with _refusals_explained(Path(path)):
+    with _refusals_explained(path):
         folder = _nearest_folder(Path(path))
         try:
             with tempfile.TemporaryFile(dir=folder) as nameless:
@@ -123,8 +135,13 @@ def check_writable(path: Path | str) -> None:
 def check_replaceable(folder: Path, what: str, mark: str) -> None:
     """Refuse a folder that is not empty and, without its file `mark`, is no earlier `what` of ours.
 
+    Nor can a mount point be replaced, or a link to nowhere.
     Raises InputError, before work whose result would replace it whole.
     """
+    if folder.is_symlink() and not folder.exists():
+        raise InputError(f"{folder}: a link to nowhere; name another folder")
+    if _is_mount_point(folder):
+        raise InputError(f"{folder}: a mount point, which cannot be replaced; name one inside it")
     if (folder / mark).exists() or not folder.exists():
         return
     if not folder.is_dir() or any(folder.iterdir()):
@@ -134,7 +151,11 @@ def check_replaceable(folder: Path, what: str, mark: str) -> None:
 
 
 def check_space(path: Path | str, needed: int) -> None:
-    """Refuse `needed` bytes at `path` if its disk has fewer. Raises MachineError."""
+    """Refuse `needed` bytes at `path` if its disk has fewer. Raises MachineError.
+
+    What killed writers of `path` have left is removed first.
+    """
+    remove_leftovers(Path(path))
     free = shutil.disk_usage(_nearest_folder(Path(path))).free
     if needed > free:
         raise MachineError(
@@ -151,7 +172,7 @@ def _nearest_folder(path: Path) -> Path:
     for folder in path.parents or (Path(".."),):  # "." has no parents, but lies somewhere
         if folder.is_dir():
             return folder
-        if folder.exists():
+        if folder.exists() or folder.is_symlink():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
@@ -163,7 +184,7 @@ def sha256_file(path: Path | str) -> str:
 
 
 @contextmanager
-def _refusals_explained(path: Path) -> Iterator[None]:
+def _refusals_explained(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -174,9 +195,35 @@ def _refusals_explained(path: Path) -> Iterator[None]:
         ) from error
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed writers of `path` have left beside it; a living one's stays."""
+    stem, suffix = re.escape(path.stem), re.escape(path.suffix)
+    hidden = re.compile(rf"\.{stem}\.(\w+-\d+-\d+)-\w+\.partial{suffix}(-journal)?")
+    for beside in path.parent.iterdir() if path.parent.is_dir() else ():
+        found = hidden.fullmatch(beside.name)
+        if found and marks_ended_process(found[1]):
+            _remove(beside)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder, as far as that is possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _is_mount_point(folder: Path) -> bool:
+    """Tell whether something is mounted on a folder, a part of the same disk included."""
+    mounted = {partition.mountpoint for partition in psutil.disk_partitions(all=True)}
+    return os.path.ismount(folder) or str(folder.absolute()) in mounted
+
+
 def _hidden_beside(path: Path) -> Path:
     """Return a name that no other process or thread uses, in the folder of `path`."""
-    return path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}.partial{path.suffix}")
+    name = f".{path.stem}.{file_mark()}-{uuid.uuid4().hex[:8]}.partial{path.suffix}"
+    return path.with_name(name)
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Ctrl-C, SIGTERM and a parent that dies: how a process of this project is asked to stop."""
+"""Ctrl-C, SIGTERM, SIGHUP and a parent that dies: how a process of ours is asked to stop.
+
+SIGHUP comes when the terminal goes away, as with a lost ssh connection.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -24,15 +27,20 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Note SIGINT and SIGTERM instead of acting on them; a second one acts as usual."""
+    """Note the stop signals instead of acting on them; a second one acts as usual.
+
+    A SIGHUP that this process was started to ignore (nohup) stays ignored.
+    """
     request = StopRequest()
-    previous = {}
+    previous: dict[signal.Signals, object] = {}
 
     def note(number: int, _frame: object) -> None:
         request.signal_number = number
         signal.signal(number, previous[number])
 
     for number in STOP_SIGNALS:
+        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue
         previous[number] = signal.signal(number, note)
     try:
         yield request
@@ -42,24 +50,29 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
 
 @contextmanager
-def sigterm_as_exit() -> Iterator[None]:
-    """Let SIGTERM raise SystemExit, so that what it ends can clean up and say so.
+def stop_as_exit() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise SystemExit, so that what they end can clean up and say so.
 
-    A handler that is there stays; a thread other than the main one has none.
+    A handler that is there stays, so an ignored SIGHUP (nohup) does; a thread other than the main
+    one has none.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
+    unhandled = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if in_main_thread and signal.getsignal(number) is signal.SIG_DFL
+    ]
 
     def leave(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
-    signal.signal(signal.SIGTERM, leave)
+    for number in unhandled:
+        signal.signal(number, leave)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in unhandled:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def stop_with_parent(parent: int) -> None:

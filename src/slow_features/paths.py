@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from slow_features.errors import InputError
+
 DATA = Path("data/experiment")
 OUTPUTS = Path("outputs/experiment")
 REPORTS = Path("reports/experiment")
@@ -24,9 +26,18 @@ def project_root() -> Path:
 
     DVC_ROOT where DVC sets it (in a queue's copy it names the main checkout); else the nearest
     parent of the current folder with a dvc.yaml or a .git; else the current folder.
+    Raises InputError for a DVC_ROOT that is no folder.
     """
-    if os.environ.get("DVC_ROOT"):
-        return Path(os.environ["DVC_ROOT"]).resolve()
+    named = os.environ.get("DVC_ROOT")
+    if not named:
+        return checkout()
+    if not Path(named).is_dir():
+        raise InputError(f"DVC_ROOT = {named}: allowed: the folder of a checkout, or not set")
+    return Path(named).resolve()
+
+
+def checkout() -> Path:
+    """Return the project that the current folder lies in: in a queue's copy, the copy."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").exists() or (folder / ".git").exists():

@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from slow_features import paths
+
 PACKAGES = ("dvc", "mlflow", "numpy", "torch")
 
 
@@ -51,11 +53,14 @@ def provenance() -> Provenance:
 def git_revision() -> str | None:
     """Return the current commit, with "-dirty" for uncommitted code; None without git.
 
+    None, too, where the project was unpacked inside of another repository: that one's revision
+    says nothing about this code.
+
     Only src/ and stages/ count: DVC rewrites params.yaml and dvc.lock while it works, and the
     settings are recorded with every result anyway.
     """
-    revision = _git("rev-parse", "HEAD")
-    if not revision:
+    revision, top = _git("rev-parse", "HEAD"), _git("rev-parse", "--show-toplevel")
+    if not revision or not top or not paths.checkout().samefile(top):
         return None
     return revision + ("-dirty" if _git("status", "--porcelain", ":/src", ":/stages") else "")
 
@@ -66,7 +71,7 @@ def _git(*arguments: str) -> str | None:
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return answer.stdout.strip()
+    return answer.stdout.removesuffix("\n")
 
 
 def _package_versions() -> dict[str, str | None]:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from slow_features.config.load import shorten
 from slow_features.errors import InputError
 from slow_features.files import write_bytes
 from slow_features.models.base import WorldModel
@@ -70,7 +71,7 @@ def read_tensors(file: Path, expected_format: str) -> TensorFile:
         raise InputError(f"{file}: not a sound safetensors file ({reason}); {_REMEDY}") from None
     found = description.get("format") if isinstance(description, dict) else None
     if found != expected_format:
-        raise InputError(f"{file}: format is {found!r}; allowed: {expected_format!r}")
+        raise InputError(f"{file}: format is {shorten(found)}; allowed: {expected_format!r}")
     if description.pop(_CHECKSUM, None) != checksum(tensors):
         raise InputError(f"{file}: damaged, its tensors are not those written; {_REMEDY}")
     return TensorFile(file, tensors, description)

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from slow_features.errors import InputError
+from slow_features.files import NO_HANDLE_LEFT
 
 
 class ArrayWriter:
@@ -43,11 +44,13 @@ def map_array(
 ) -> np.ndarray:
     """Map an array into memory; InputError if the file holds anything else.
 
-    shape: None stands for any number.
+    shape: None stands for any number. Raises OSError when no file handle is left.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno in NO_HANDLE_LEFT:
+            raise
         raise InputError(f"{path}: not an array ({error})") from error
     fits = len(array.shape) == len(shape) and all(
         wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True)

@@ -14,7 +14,7 @@ from slow_features.data.counters import SPLITS, Split
 from slow_features.data.geometry import dots_of
 from slow_features.data.noise import NoiseSetting, NoiseSource
 from slow_features.errors import InputError
-from slow_features.files import sha256_file
+from slow_features.files import NO_HANDLE_LEFT, sha256_file
 
 FORMAT = 2  # to be raised when the same files would give other frames, or their layout changes
 MANIFEST = "manifest.json"
@@ -92,10 +92,14 @@ class Manifest(BaseModel):
         """Read manifest.json; InputError when it is missing, damaged or of another format."""
         path = folder / MANIFEST
         try:
+            if path.exists() and not path.is_file():  # to read a pipe would wait for ever
+                raise InputError(f"{path}: no file; {REMEDY}")
             manifest = cls.model_validate_json(path.read_bytes())
         except FileNotFoundError as error:
             raise InputError(f"{path}: there is no data set here; {REMEDY}") from error
         except (OSError, ValidationError) as error:
+            if isinstance(error, OSError) and error.errno in NO_HANDLE_LEFT:
+                raise
             reason = error.strerror if isinstance(error, OSError) else _first_problem(error)
             raise InputError(f"{path}: not a manifest ({reason}); {REMEDY}") from error
         if manifest.format != FORMAT:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slow_features.tracking.process import has_ended
+from slow_features.process import has_ended
 from slow_features.tracking.store import open_store, store_failures_named
 
 

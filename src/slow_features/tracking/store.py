@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from filelock import FileLock
+from urllib.parse import quote
 
 from slow_features import paths
 from slow_features.errors import MachineError, SlowFeaturesError
-from slow_features.files import atomic_file
+from slow_features.files import atomic_file, check_writable
+from slow_features.locks import only_one
 from slow_features.tracking.sink import reason
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 EXPERIMENT = "slow-features"
 ALL = 50_000  # the most runs that MLflow returns at once
 LOCK_SECONDS = 60
+_BUSY_SECONDS = 5  # that another process's transaction may take
+_NO_DATABASE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 @dataclass(frozen=True)
@@ -46,20 +50,68 @@ def open_store() -> Store:
     """Open the checkout's store; the first process makes it, under a lock.
 
     Four processes that let MLflow create the database at once corrupt it for good, and a killed
-    one leaves half of it: so it is made as a hidden file that is renamed when it is complete.
+    one leaves half of it: so it is made as a hidden file that is renamed when it is complete. A
+    file that is no database, or half of one, is kept beside it as mlflow.db.damaged-1.
+    Raises MachineError at once for a place where no database can be: MLflow would try for minutes.
     """
     database = paths.mlflow_database()
-    if not database.exists():
+    if not _is_complete(database):
+        check_writable(database)
         with store_lock():
-            if not database.exists():
+            if not _is_complete(database):
+                _set_aside(database)
                 with atomic_file(database) as partial:
                     _connect(partial)
     return _connect(database)
 
 
-def store_lock() -> FileLock:
+def store_lock() -> AbstractContextManager[None]:
     """Return the lock that serialises the making of the store and of its runs."""
-    return FileLock(f"{paths.mlflow_database()}.lock", timeout=LOCK_SECONDS)
+    return only_one(
+        Path(f"{paths.mlflow_database()}.lock"),
+        "another process is at work on MLflow's store",
+        LOCK_SECONDS,
+    )
+
+
+def _is_complete(database: Path) -> bool:
+    """Tell whether a database of MLflow's is there, made to its end."""
+    if not os.path.lexists(database):
+        return False
+    if not database.is_file():
+        raise MachineError(f"{database} is no file; move it away")
+    try:
+        with closing(_open_database(database)) as connection:
+            return bool(connection.execute("SELECT version_num FROM alembic_version").fetchall())
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode in _NO_DATABASE or "no such table" in str(error):
+            return False
+        raise
+
+
+def _open_database(database: Path) -> sqlite3.Connection:
+    uri = f"file:{quote(str(database))}?mode=rw"  # also to play back the journal of a killed writer
+    return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)
+
+
+def _set_aside(database: Path) -> None:
+    """Move what is no database out of the way, and say so; an empty file holds nothing to keep.
+
+    Its journal goes with it: SQLite would play it back into the new database.
+    """
+    free = next(n for n in count(1) if not os.path.lexists(f"{database}.damaged-{n}"))
+    aside = f"{database}.damaged-{free}"
+    if database.exists() and database.stat().st_size:
+        print(
+            f"warning: {database} is no whole database; it is kept as {Path(aside).name}, and a "
+            "new one made. `make mlflow` fills it from the results.",
+            file=sys.stderr,
+        )
+    else:
+        database.unlink(missing_ok=True)
+    for end in ("", "-journal", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            os.replace(f"{database}{end}", f"{aside}{end}")
 
 
 @contextmanager
@@ -79,7 +131,9 @@ def _connect(database: Path) -> Store:
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{database}")
+    # SQLAlchemy unquotes the path. MLflow does not, and makes the folder that it reads there: with
+    # the slashes quoted too, that is the current one.
+    client = MlflowClient(f"sqlite:///{quote(str(database), safe='')}")
     artifacts = paths.mlflow_artifacts().as_uri()
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
