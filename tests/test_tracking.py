@@ -78,6 +78,13 @@ class TestWhatIsLogged:
         assert found["dataset_structured_noise_path"] == "null"
         assert {key.partition(".")[0] for key in found if "." in key} == {"rssm"}
 
+    def test_the_settings_of_the_evaluation_are_tags(self):
+        tags = describe(CONFIG, "train", "abc", {}).tags
+        assert tags["probing_cfg.sequences"] == "10000"
+        assert tags["probing_cfg.batch_size"] == "null"
+        assert tags["val_n_steps"] == "17"
+        assert not tags.keys() & parameters(CONFIG).keys() - {"seed"}
+
     def test_the_user_s_name_and_group(self):
         config = Experiment(run_name="mine", run_group="first try")
         description = describe(config, "train", "abc", {})
@@ -245,9 +252,15 @@ class TestAgain:
     def test_settings_that_do_not_change_the_training_may_differ(self, store_root):
         with track():
             pass
-        with track(CONFIG.model_copy(update={"output_path": "elsewhere"})):
+        probe = CONFIG.probing_cfg.model_copy(update={"solver": "adam"})
+        changes = {"output_path": "elsewhere", "val_dataset_size": 500, "probing_cfg": probe}
+        with track(CONFIG.model_copy(update=changes)):
             pass
-        assert the_run().data.params["output_path"] == CONFIG.output_path
+        tags = {
+            "output_path": "elsewhere", "val_dataset_size": "500", "probing_cfg.solver": "adam",
+        }  # fmt: skip
+        assert tags.items() <= the_run().data.tags.items()
+        assert the_run().data.params == parameters(CONFIG)
 
 
 class TestATrackerThatFails:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from slow_features.tracking.backfill import read_curve
 from slow_features.tracking.store import open_store
 
 
-def entry(seed: int = 1, rmse: float = 4.0, losses: tuple[float, ...] = (3.0, 2.0, 1.0)) -> Entry:
+def entry(
+    seed: int = 1, rmse: float = 4.0, losses: tuple[float, ...] = (3.0, 2.0, 1.0), **more
+) -> Entry:
     """Write the files of one finished cell and describe it."""
     curve = Path(f"curve{seed}.csv")
     rows = [f"{step},0,{loss}" for step, loss in enumerate(losses)]
@@ -29,6 +32,7 @@ def entry(seed: int = 1, rmse: float = 4.0, losses: tuple[float, ...] = (3.0, 2.
         tags={"weights_checksum": "w1", "group": "quick"},
         curve=curve,
         artifacts=(Path(f"notes{seed}.txt"),),
+        **more,
     )
 
 
@@ -56,6 +60,35 @@ def test_every_cell_gets_one_finished_run(store_root):
     assert run.data.metrics["rmse_px"] == 4.0
     assert losses("cell1") == [(0, 3.0), (1, 2.0), (2, 1.0)]
     assert list((store_root / "mlartifacts" / run.info.run_id).rglob("notes1.txt"))
+
+
+def test_where_other_runs_were_written_is_not_said_of_this_one(store_root):
+    """The settings of a cell name output_path and scale, but the grid does not use them."""
+    backfill([entry(1)])
+    data = runs()["cell1"].data
+    assert not {"output_path", "scale", "run_name"} & (set(data.params) | set(data.tags))
+    assert data.tags["probing_cfg.solver"] == "closed_form"
+
+
+def test_a_run_lasts_as_long_as_the_training_did(store_root):
+    backfill([entry(1, started="2024-01-01T10:00:00+00:00", seconds=90.0), entry(2, seconds=90.0)])
+    first, second = (runs()[name].info for name in ("cell1", "cell2"))
+    began = 1704103200_000
+    assert (first.start_time, first.end_time) == (began, began + 90_000)
+    assert second.end_time - second.start_time == 90_000
+    assert abs(second.end_time / 1000 - time.time()) < 60
+    curve = open_store().client.get_metric_history(first.run_id, "loss")
+    assert [point.timestamp - began for point in curve] == [0, 45_000, 90_000]
+    assert backfill([entry(1, started="2024-01-01T10:00:00+00:00", seconds=90.0)]) == 0
+
+
+def test_a_live_run_keeps_its_own_times(store_root):
+    with tracking.run(Experiment(), stage="train", identity="cell1"):
+        pass
+    before = runs()["cell1"].info
+    backfill([entry(1, started="2024-01-01T10:00:00+00:00", seconds=90.0)])
+    after = runs()["cell1"].info
+    assert (after.start_time, after.end_time) == (before.start_time, before.end_time)
 
 
 def test_again_nothing_is_written(store_root):

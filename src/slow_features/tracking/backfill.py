@@ -7,13 +7,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slow_features.config.schema import ExperimentBase
 from slow_features.files import sha256_file
 from slow_features.tracking.describe import describe
-from slow_features.tracking.mlflow_sink import CONTENT, MlflowSink, start
+from slow_features.tracking.mlflow_sink import CONTENT, MlflowSink, Span, start
 from slow_features.process import has_ended
 from slow_features.tracking.sink import Description, Metrics, Row
 from slow_features.tracking.store import open_store, store_failures_named
@@ -30,6 +31,8 @@ class Entry:
     curve: CSV with a column "step"; None if the model does not train.
     tags: what the result knows of its origin: data_checksum, weights_checksum, git_revision, ...
     artifacts: files to keep a copy of.
+    started: when the training began, ISO 8601 with a time zone; None if the result does not know.
+    seconds: how long it took; None if the result does not know.
     """
 
     config: ExperimentBase
@@ -39,6 +42,8 @@ class Entry:
     tags: Mapping[str, str | None]
     curve: Path | None = None
     artifacts: tuple[Path, ...] = ()
+    started: str | None = None
+    seconds: float | None = None
 
     def description(self) -> Description:
         """Return the run's name, parameters and tags."""
@@ -47,8 +52,17 @@ class Entry:
     def checksum(self) -> str:
         """Return a checksum of all that the run is made of."""
         files = [sha256_file(path) for path in (self.curve, *self.artifacts) if path]
-        content = [asdict(self.description()), dict(self.metrics), files]
+        times = [self.started, self.seconds]
+        content = [asdict(self.description()), dict(self.metrics), files, times]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def span(self) -> Span | None:
+        """Return when the training ran; without a start, as if it ended now."""
+        if self.seconds is None:
+            return None
+        took = timedelta(seconds=self.seconds)
+        began = datetime.fromisoformat(self.started) if self.started else datetime.now(UTC) - took
+        return Span(began, began + took)
 
 
 def backfill(entries: Iterable[Entry]) -> int:
@@ -67,7 +81,8 @@ def backfill(entries: Iterable[Entry]) -> int:
             run, checksum = runs.get(entry.identity), entry.checksum()
             if run is None or not (_is_same(run, checksum) or _is_alive(run)):
                 replace = run is not None and CONTENT in run.data.tags
-                _fill(start(store, entry.description(), from_scratch=replace), entry, checksum)
+                sink = start(store, entry.description(), replace, entry.span())
+                _fill(sink, entry, checksum)
                 written += 1
     return written
 

@@ -12,6 +12,12 @@ from slow_features.provenance import provenance
 from slow_features.tracking.sink import Description
 
 
+# Settings of the evaluation at the top level: with the same weights they may change.
+_EVALUATION = ("val_dataset_size", "val_n_steps")
+# Where a run lies in files, lists and grids. The name and the group of a run are its own already.
+_PLACES = ("scale", "output_path", "safe_every_n_epochs", "wandb", "run_name", "run_group")
+
+
 def describe(
     config: ExperimentBase, stage: str, identity: str, tags: Mapping[str, str | None]
 ) -> Description:
@@ -30,6 +36,7 @@ def describe(
         "stage": stage,
         "identity": identity,
         "group": config.run_group,
+        **evaluation_settings(config),
     }
     name = f"{own['model']} {own['noise']} {own['alpha']} seed {own['seed']}"
     if tags.get("variant") not in (None, "published"):
@@ -39,15 +46,27 @@ def describe(
 
 
 def parameters(config: ExperimentBase) -> dict[str, str]:
-    """Return the top-level settings and the chosen model's section, by dotted key.
+    """Return the settings of the training, by dotted key: those that its weights depend on.
 
-    The other models' sections changed nothing, and the probe's settings may change after the
-    training: MLflow never lets a parameter change.
+    MLflow never lets a parameter change: what may change with the same weights is in tags.
     """
-    section = section_name(config.model_type)
-    top = {key: value for key, value in config if not isinstance(value, Section)}
-    inner = {f"{section}.{key}": value for key, value in config.model}
-    return {key: "null" if value is None else str(value) for key, value in {**top, **inner}.items()}
+    apart = (*_EVALUATION, *_PLACES)
+    top = {k: v for k, v in config if not isinstance(v, Section) and k not in apart}
+    return _as_text({**top, **_dotted(section_name(config.model_type), config.model)})
+
+
+def evaluation_settings(config: ExperimentBase) -> dict[str, str]:
+    """Return the settings of the evaluation, by dotted key: tags, since they may change."""
+    top = {key: getattr(config, key) for key in _EVALUATION}
+    return _as_text({**top, **_dotted("probing_cfg", config.probing_cfg)})
+
+
+def _dotted(name: str, section: Section) -> dict[str, object]:
+    return {f"{name}.{key}": value for key, value in section}
+
+
+def _as_text(settings: dict[str, object]) -> dict[str, str]:
+    return {key: "null" if value is None else str(value) for key, value in settings.items()}
 
 
 def origin() -> dict[str, str | None]:

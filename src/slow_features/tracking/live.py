@@ -94,7 +94,8 @@ def run(
     Raises MachineError if the settings ask for Weights & Biases and it cannot start.
     """
     with stop_as_exit():
-        more = {**origin(), "process": this_process(), **(tags or {})}
+        own = {"process": this_process(), "output_path": config.output_path}
+        more = {**origin(), **own, **(tags or {})}
         tracked = Run(_open_sinks(config, describe(config, stage, identity, more), from_scratch))
         try:
             yield tracked

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +19,32 @@ CONTENT = "content"  # tag of a back-filled run: checksum of what was filled in
 FAILURE = "failure"  # tag of a run that failed: what went wrong
 
 
+@dataclass(frozen=True)
+class Span:
+    """When a run that is filled in later really began and ended."""
+
+    began: datetime
+    ended: datetime
+
+    def at(self, fraction: float) -> int:
+        """Return a moment of it in MLflow's milliseconds; 0 is the beginning, 1 the end."""
+        return int((self.began + (self.ended - self.began) * fraction).timestamp() * 1000)
+
+
 class MlflowSink:
-    """One open run in MLflow's store."""
+    """One open run in MLflow's store.
+
+    span: what is logged is spread over it; without one, it happens now. ends: the run's end in
+    MLflow's milliseconds, if it is not now.
+    """
 
     name = "MLflow"
 
-    def __init__(self, store: Store, run: Run) -> None:
+    def __init__(
+        self, store: Store, run: Run, span: Span | None = None, ends: int | None = None
+    ) -> None:
         self._client = store.client
-        self.run_id = run.info.run_id
+        self.run_id, self._span, self._ends = run.info.run_id, span, ends
         self._old_names = set(run.data.metrics)
         self._logged: dict[str, dict[int, float]] = {}
 
@@ -36,7 +56,8 @@ class MlflowSink:
             for name, value in row.items()
             if name != "step"
         }
-        self._write({key: points[key] for key in points if key[1] not in self._points(key[0])})
+        new = {key: points[key] for key in points if key[1] not in self._points(key[0])}
+        self._write(new, last_step=max((step for _, step in points), default=0))
 
     def log_metrics(self, metrics: Metrics) -> None:
         """Log final values; MLflow shows the newest one where a value has changed."""
@@ -59,7 +80,7 @@ class MlflowSink:
         """End the run with a status, and a tag about what went wrong."""
         if failure:
             self.tag(FAILURE, failure)
-        self._client.set_terminated(self.run_id, status)
+        self._client.set_terminated(self.run_id, status, self._ends)
 
     def _value(self, name: str, step: int) -> float | None:
         return self._points(name).get(step)
@@ -73,37 +94,52 @@ class MlflowSink:
             self._logged[name] = {metric.step: metric.value for metric in ordered}
         return self._logged[name]
 
-    def _write(self, points: dict[tuple[str, int], float]) -> None:
+    def _write(self, points: Mapping[tuple[str, int], float], last_step: int = 0) -> None:
+        """Write values; with a span, spread over it by their step, else as of now."""
         from mlflow.entities import Metric
 
+        def when(step: int) -> int:
+            if self._span is None:
+                return now
+            return self._span.at(step / last_step if last_step else 1)
+
         now = int(time.time() * 1000)
-        metrics = [Metric(name, value, now, step) for (name, step), value in points.items()]
+        metrics = [Metric(name, value, when(step), step) for (name, step), value in points.items()]
         self._client.log_batch(self.run_id, metrics=metrics, synchronous=True)
         for (name, step), value in points.items():
             self._points(name)[step] = value
 
 
-def start(store: Store, description: Description, from_scratch: bool) -> MlflowSink:
+def start(
+    store: Store, description: Description, from_scratch: bool, span: Span | None = None
+) -> MlflowSink:
     """Open the run of an identity: the one that is there, or a new one.
 
     A run that is there is continued, be it unfinished (killed, failed) or finished: what is logged
     already is not logged again. `from_scratch` puts it into MLflow's bin instead
     (`mlflow runs restore` brings it back) and starts a new one: the curve will be another one.
+    span: when the work was done, if it is not being done now; a run that is there keeps its own
+    times.
     """
+    ends = span and span.at(1)
     client = store.client
     with store_lock():
         found = store.find(f"tags.identity = '{description.identity}'")
         if found and not from_scratch:
             run = found[0]
+            span, ends = None, run.info.end_time if span else None
             _take_over(store, run, description)
         else:
             for old in found:
                 client.delete_run(old.info.run_id)
             run = client.create_run(
-                store.experiment_id, tags=description.tags, run_name=description.name
+                store.experiment_id,
+                start_time=span and span.at(0),
+                tags=description.tags,
+                run_name=description.name,
             )
     _add_parameters(store, run, description)
-    return MlflowSink(store, run)
+    return MlflowSink(store, run, span, ends)
 
 
 def _take_over(store: Store, run: Run, description: Description) -> None:
