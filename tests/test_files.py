@@ -9,21 +9,26 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slow_features import paths
-from slow_features.errors import MachineError
+from slow_features.errors import InputError, MachineError
 from slow_features.files import (
     atomic_file,
     atomic_folder,
+    check_replaceable,
+    check_space,
+    check_writable,
     sha256_file,
     write_bytes,
     write_json,
     write_text,
 )
+from slow_features.process import file_mark, marks_ended_process
 
 KILLED_IN_THE_MIDDLE = """
 import os, signal
@@ -136,6 +141,74 @@ class TestAtomicFolder:
         assert names(Path("target")) == {"old"}
 
 
+class TestLeftovers:
+    """A killed writer's hidden file or folder goes when the same target is written again."""
+
+    @pytest.mark.parametrize("writer", ["atomic_file", "atomic_folder"])
+    def test_of_a_killed_writer(self, tmp_root, writer):
+        run_python(KILLED_IN_THE_MIDDLE.format(writer=writer))
+        (left,) = names(tmp_root) - {"dvc.yaml"}
+        Path(f"{left}-journal").touch()  # as SQLite leaves one
+        write_text("another", "x")
+        assert left in names(tmp_root)
+        write_text("target", "x")
+        assert names(tmp_root) == {"dvc.yaml", "another", "target"}
+
+    @pytest.mark.parametrize("name", ["target", "target.tar", "t[a]"])
+    def test_of_a_living_writer_stays(self, tmp_root, name):
+        with atomic_folder(name) as outer:
+            (outer / "x").touch()
+            with atomic_folder(name) as inner:
+                (inner / "y").touch()
+            assert outer.is_dir()
+        assert names(tmp_root / name) == {"x"}
+
+    @pytest.mark.parametrize("part", ["place", "pid", "start"])
+    def test_a_mark_of_another_place_is_not_judged(self, part):
+        place, pid, start = file_mark().split("-")
+        other = {"place": f"00000000-1-{start}", "pid": f"{place}-{2**22 + 1}-{start}",
+                 "start": f"{place}-{pid}-{int(start) - 1000}"}  # fmt: skip
+        assert not marks_ended_process(file_mark())
+        assert marks_ended_process(other[part]) == (part != "place")
+
+    def test_are_gone_before_the_disk_is_called_full(self, tmp_root):
+        run_python(KILLED_IN_THE_MIDDLE.format(writer="atomic_folder"))
+        check_space("target", 1)
+        assert names(tmp_root) == {"dvc.yaml"}
+
+
+class TestPlaces:
+    """What cannot become a result's folder is refused before the work."""
+
+    @pytest.mark.parametrize("path", ["link", "link/train", "loop/train", "loop"])
+    def test_links_to_nowhere_and_to_themselves(self, tmp_root, path):
+        Path("link").symlink_to("nowhere")
+        Path("loop").symlink_to("loop")
+        with pytest.raises((InputError, MachineError), match="link to nowhere|link to itself"):
+            check_writable(path)
+            check_replaceable(Path(path), "training", "train.json")
+        assert not Path("nowhere").exists()
+
+    def test_a_mount_point(self):
+        with pytest.raises(InputError, match="/proc: a mount point"):
+            check_replaceable(Path("/proc"), "training", "train.json")
+
+    def test_a_folder_mounted_from_the_same_disk(self, tmp_root, monkeypatch):
+        here = [SimpleNamespace(mountpoint=str(tmp_root / "train"))]
+        monkeypatch.setattr("psutil.disk_partitions", lambda all: here)
+        (tmp_root / "train").mkdir()
+        with pytest.raises(InputError, match="train: a mount point"):
+            check_replaceable(Path("train"), "training", "train.json")
+
+    def test_a_link_to_a_folder_is_replaced_without_a_trace(self, tmp_root):
+        Path("elsewhere").mkdir()
+        Path("target").symlink_to("elsewhere")
+        with atomic_folder("target") as partial:
+            (partial / "x").touch()
+        assert names(tmp_root) == {"dvc.yaml", "elsewhere", "target"}
+        assert not Path("target").is_symlink()
+
+
 class TestJson:
     @settings(max_examples=30, deadline=None)  # each one waits for the disk
     @given(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)))
@@ -183,6 +256,14 @@ class TestPaths:
         assert paths.mlflow_artifacts() == tmp_root / "mlartifacts"
         assert paths.checkpoints() == tmp_root / ".checkpoints"
         assert (paths.OUTPUTS / "x").resolve() == copy / "outputs/experiment/x"
+
+    @pytest.mark.parametrize("name", ["loop", "nowhere", "dvc.yaml"])
+    def test_a_root_that_is_no_folder_is_refused(self, tmp_root, name, monkeypatch):
+        Path("loop").symlink_to("loop")
+        monkeypatch.setenv("DVC_ROOT", name)
+        with pytest.raises(InputError, match=f"DVC_ROOT = {name}: allowed: the folder"):
+            paths.mlflow_database()
+        assert not Path("nowhere").exists()
 
     def test_without_any_project_it_is_the_current_folder(self, tmp_root):
         Path("dvc.yaml").unlink()

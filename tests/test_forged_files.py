@@ -63,9 +63,13 @@ FORGERIES = {  # what a forger does to the tensors; the checksum is that of the 
     "whole numbers": lambda t: t.update({first(t): t[first(t)].int()}),
     "empty": lambda t: t.update({first(t): torch.zeros(0)}),
 }
+NOT_FINITE = {
+    "infinite": lambda t: t.update({first(t): t[first(t)] / 0}),
+    "squares infinite": lambda t: t.update({first(t): torch.full_like(t[first(t)], 1e30)}),
+}
 
 
-@pytest.mark.parametrize("forgery", FORGERIES)
+@pytest.mark.parametrize("forgery", [*FORGERIES, *NOT_FINITE])
 def test_forged_weights_are_refused(forgery, stopped, tmp_path):
     folder, config, data, _ = stopped
     content = read_tensors(folder / "train" / WEIGHTS_FILE, FORMAT)
@@ -86,7 +90,7 @@ def check_forged(forgery, content, folder, read):
     write_tensors(file, dict(content.tensors), content.description)
     read(file)
     tensors = dict(content.tensors)
-    FORGERIES[forgery](tensors)
+    (FORGERIES | NOT_FINITE)[forgery](tensors)
     write_tensors(file, tensors, content.description)
     check_refused(file, read)
 

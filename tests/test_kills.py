@@ -136,7 +136,7 @@ def test_killed_at_every_moment_of_writing(part, make, record_property):
 # --- signals that ask to stop -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_asked_to_stop(number, whole, make, monkeypatch, record_property):
     """It writes a checkpoint within a step, says how to go on, and MLflow knows."""
     place = make("asked", "VICReg", epochs=EPOCHS)
@@ -157,14 +157,27 @@ def test_asked_to_stop(number, whole, make, monkeypatch, record_property):
     record_property(SURVIVED[0], 1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_training_under_nohup_outlives_its_terminal(whole, make):
+    place = make("nohup", "VICReg", epochs=EPOCHS)
+    stage = place.start(before=ignore_hangup)
+    wait_until(lambda: place.checkpoints() or stage.ended())
+    assert stage.kill(signal.SIGHUP) == 0, stage.errors()
+    assert place.results() == whole[0].results()
+
+
+def ignore_hangup() -> None:
+    """Do what nohup does."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_asked_to_stop_before_the_training(number, make):
     """While it still imports or writes data, there is nothing to keep: one line, and the code."""
     place = make("asked", "VICReg", epochs=EPOCHS)
     stage = place.start(before=stop_in_the_data)
     wait_until(lambda: "here" in stage.errors() or stage.ended())
     assert stage.kill(number) == 128 + number
-    name = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}[number]
+    name = "Ctrl-C" if number == signal.SIGINT else number.name
     assert stage.errors().splitlines()[1:] == [
         f"stopped by {name}; to go on: python {Path(__file__).parents[1]}/stages/train.py "
         "--configs config.yaml"

@@ -100,7 +100,7 @@ def test_one_cell_of_the_runner_killed(tmp_path, whole_grid, record_property):
     record_property(SURVIVED[1], 1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_the_runner_stopped_or_killed(number, tmp_path, whole_grid, record_property):
     """Its cells write their checkpoints and end with it, even if it could not ask them to."""
     grid = Grid(tmp_path / "grid")

@@ -3,8 +3,11 @@
 Kills are in test_kills.py.
 """
 
+import errno
 import os
+import resource
 import signal
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -12,9 +15,11 @@ from torch import nn
 
 from slow_features import paths
 from slow_features.config.load import load_config
+from slow_features.data.arrays import map_array
+from slow_features.data.manifest import Manifest
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import open_dataset
-from slow_features.errors import InputError, InterruptError, TrainingError
+from slow_features.errors import InputError, InterruptError, MachineError, TrainingError
 from slow_features.experiment import dataset_spec, write_dataset
 from slow_features.models.registry import MODELS
 from slow_features.training import loop
@@ -132,6 +137,94 @@ def test_weights_that_are_not_finite_do_not_replace_a_checkpoint(tmp_root, make_
         training.train(config, data, tmp_root / "x", log=False)
     kept = paths.checkpoints() / identity(config, data) / "checkpoint.safetensors"
     assert read_tensors(kept, "slow-features checkpoint 1").description["progress"]["step"] == 4
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+@pytest.mark.parametrize("values", [(float("inf"), "not finite"), (3e19, "grown to 3e\\+19")])
+def test_the_last_update_is_checked_like_the_others(
+    epochs, values, tmp_root, make_data, monkeypatch
+):
+    config = small_config("VICReg", f"vicreg.epochs={epochs}")
+    data = make_data(config)
+    step = loop.train_step
+
+    def exploding(session, number):
+        losses = step(session, number)
+        if number == 4 * epochs - 1:
+            next(session.model.parameters()).data.fill_(values[0])
+        return losses
+
+    monkeypatch.setattr(loop, "train_step", exploding)
+    with pytest.raises(TrainingError, match=f"{values[1]}.* after step {4 * epochs}"):
+        training.train(config, data, tmp_root / "x", log=False)
+    assert not (tmp_root / "x").exists()
+    kept = paths.checkpoints() / identity(config, data) / "checkpoint.safetensors"
+    assert kept.exists() == (epochs > 1)
+
+
+def test_a_rate_far_too_high_ends_with_one_line(tmp_root, make_data):
+    config = small_config("VICReg", "vicreg.base_lr=1000", "vicreg.epochs=2")
+    with pytest.raises(TrainingError, match="at step 8; the last good checkpoint"):
+        training.train(config, make_data(config), tmp_root / "x", log=False)
+
+
+def test_results_that_do_not_fit_on_the_disk_cost_no_step(tmp_root, make_data, monkeypatch):
+    config = small_config()
+    data = make_data(config)
+    training.train(config, data, tmp_root / "whole", log=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "save_weights", disk_is_full)
+        with pytest.raises(MachineError, match="No space left"):
+            training.train(config, data, tmp_root / "again", log=False)
+        patch.undo()
+        patch.setattr(loop, "train_step", None)  # no step is left to do
+        training.train(config, data, tmp_root / "again", log=False)
+    assert contents(tmp_root / "whole") == contents(tmp_root / "again")
+
+
+def disk_is_full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_damaged_checkpoint_is_set_aside(tmp_root, make_data, capfd):
+    config = small_config()
+    data = make_data(config)
+    training.train(config, data, tmp_root / "whole", log=False)
+    file = paths.checkpoints() / identity(config, data) / "checkpoint.safetensors"
+    file.parent.mkdir()
+    file.write_bytes(b"half a checkpoint")
+    capfd.readouterr()
+    training.train(config, data, tmp_root / "again", log=False)
+    first = capfd.readouterr().err.splitlines()[0]
+    assert first.startswith(f"warning: {file}: not a sound safetensors file")
+    assert first.endswith("kept as checkpoint.damaged, starting afresh")
+    assert contents(tmp_root / "whole") == contents(tmp_root / "again")
+
+
+def test_without_file_handles_a_sound_file_is_not_called_damaged(tmp_root, make_data):
+    config = small_config()
+    data = make_data(config)
+    training.train(config, data, tmp_root / "a", log=False)
+    for file, read in (
+        (tmp_root / "a" / "model.safetensors", lambda file: read_tensors(file, FORMAT)),
+        (data.folder / "train.start.npy", lambda file: map_array(file, (None, 1, 2))),
+        (data.folder / "manifest.json", lambda file: Manifest.read(file.parent)),
+    ):
+        with no_handle_left(), pytest.raises(OSError, match="Too many open files"):
+            read(file)
+        read(file)
+
+
+@contextmanager
+def no_handle_left():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_identity_changes_with_what_decides_the_weights_and_with_nothing_else(make_data):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from slow_features.config.load import shorten
 from slow_features.errors import InputError
-from slow_features.files import write_bytes
+from slow_features.files import NO_HANDLE_LEFT, write_bytes
 from slow_features.models.base import WorldModel
 
 FORMAT = "slow-features weights 1"
@@ -53,20 +53,38 @@ def checksum(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def first_not_finite(tensors: dict[str, Tensor]) -> str | None:
+    """Say which tensor has values that are not finite, or whose squares are not; None if none has.
+
+    A weight beyond 1e19 is as lost as an infinite one: norms, and whatever it is multiplied with,
+    overflow float32.
+    """
+    for name, value in tensors.items():
+        if not torch.isfinite(value).all():
+            return f"{name} is not finite"
+        if not torch.isfinite(value.float().square().sum()):
+            return f"{name} has grown to {value.abs().max():.0e}, whose square is not finite,"
+    return None
+
+
 def read_tensors(file: Path, expected_format: str) -> TensorFile:
     """Read a file of `write_tensors`; nothing in it is ever executed.
 
-    Raises InputError when it is not such a file, or not as it was written, to the last bit.
+    Raises InputError when it is not such a file, or not as it was written, to the last bit;
+    OSError when no file handle is left.
     """
     if not file.is_file():
         what = "a folder" if file.is_dir() else "no such file"
         raise InputError(f"{file}: {what}; allowed: a .safetensors file of this project")
     try:
+        file.open("rb").close()  # says what is the matter; safe_open calls all of it "no such file"
         with safe_open(str(file), framework="pt") as content:
             metadata = content.metadata() or {}
             description = json.loads(metadata.get(_KEY, "{}"))
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError, OSError, RecursionError) as error:
+        if isinstance(error, OSError) and error.errno in NO_HANDLE_LEFT:
+            raise
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{file}: not a sound safetensors file ({reason}); {_REMEDY}") from None
     found = description.get("format") if isinstance(description, dict) else None
@@ -105,9 +123,12 @@ def save_weights(file: Path, model: WorldModel, description: dict[str, Any]) -> 
 def load_weights(file: Path, model: WorldModel) -> dict[str, Any]:
     """Put the weights of `file` into the model and return their description.
 
-    Raises InputError when the file is damaged or is of another model.
+    Raises InputError when the file is damaged, is of another model or has no finite numbers.
     """
     content = read_tensors(file, FORMAT)
     require_same_shapes(content, model.state_dict(), content.tensors)
+    bad = first_not_finite(content.tensors)
+    if bad:
+        raise content.problem(f"{bad.rstrip(',')}; name another file")
     model.load_state_dict(content.tensors)
     return content.description

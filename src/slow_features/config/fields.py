@@ -53,7 +53,7 @@ def number(**bounds: float) -> Any:
 AS_SIZE = BeforeValidator(_as_size)
 WHOLE = BeforeValidator(_as_whole)
 Coefficient = number(ge=0, le=1e6)
-Rate = number(gt=0, le=1e3)
+Rate = number(ge=1e-12, le=1e3)  # far from where float32 ends
 Zero = number(ge=0, le=0)
 Off = Annotated[Literal[False], BeforeValidator(_as_switch)]
 Count = Annotated[int, Field(ge=1, le=100_000_000)]

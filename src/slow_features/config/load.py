@@ -67,6 +67,8 @@ def resolve(raw: dict[str, Any]) -> Loaded:
     config = validate(settings)
     if config.model.size_note:
         more.append(f"{section_name(config.model_type)}.{config.model.size_note}")
+    if config.dataset_type == "Multiple" and config.model.channels == 1:
+        more.append("dataset_type Multiple with channels 1: the three dots share one channel")
     return Loaded(config, notices + more)
 
 

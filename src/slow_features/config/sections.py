@@ -98,14 +98,14 @@ class VICRegSection(JepaSection):
 class SimCLRSection(JepaSection):
     """SimCLR on predictions and encodings (paper, section 2; Chen et al. 2020)."""
 
-    loss_temp: number(gt=0, le=1e6) = setting(1.0, "temperature of the softmax")
+    loss_temp: number(ge=1e-6, le=1e6) = setting(1.0, "temperature of the softmax")
     normalize_z: bool = setting(False, "put the vectors on the unit sphere first")
 
 
 class IDMSection(JepaSection):
     """Inverse dynamics: predict the action between two states (paper, section 3)."""
 
-    action_coeff: number(gt=0, le=1e6) = setting(1.0, "weight of the action predictor's loss")
+    action_coeff: number(ge=1e-12, le=1e6) = setting(1.0, "weight of the action predictor's loss")
 
 
 FREE_NATS = 3.0  # of the RSSM: a smaller KL costs nothing more, and gives no gradient
@@ -115,7 +115,7 @@ class RSSMSection(ModelSection):
     """Reconstruction with a recurrent state space model (paper, section 3; Hafner et al. 2019)."""
 
     learning_rate: Rate = setting(0.0005, "Adam's rate, constant")
-    rssm_adam_epsilon: number(gt=0, le=1) = setting(1e-8, "Adam's epsilon")
+    rssm_adam_epsilon: number(ge=1e-20, le=1) = setting(1e-8, "Adam's epsilon")
     min_var: number(ge=0, le=100) = setting(
         0.05, "added to the scales of prior and posterior in training, save of frame 0's prior"
     )

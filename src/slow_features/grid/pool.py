@@ -55,7 +55,7 @@ class State:
 def run_jobs(jobs: Sequence[Job], at_once: int, show: Callable[[State], None]) -> State:
     """Run all jobs, `at_once` at a time; `show` is told after each start and end.
 
-    A failing job neither stops nor hides the others. Ctrl-C or SIGTERM stops the running jobs,
+    A failing job neither stops nor hides the others. Ctrl-C, SIGTERM or SIGHUP stops the running jobs,
     which write their checkpoints, and raises InterruptError.
     """
     state = State(waiting=list(jobs))

@@ -15,8 +15,14 @@ from torch import Tensor
 
 from slow_features.errors import TrainingError
 from slow_features.models.base import WorldModel
-from slow_features.training.curve import Progress
-from slow_features.weights import TensorFile, read_tensors, require_same_shapes, write_tensors
+from slow_features.training.curve import LAST_GOOD, Progress
+from slow_features.weights import (
+    TensorFile,
+    first_not_finite,
+    read_tensors,
+    require_same_shapes,
+    write_tensors,
+)
 
 FORMAT = "slow-features checkpoint 1"
 
@@ -30,16 +36,14 @@ def save_checkpoint(
 ) -> None:
     """Write the training's state, replacing the last one in one step.
 
-    Raises TrainingError, and keeps the last checkpoint, when a weight or a loss is not finite.
+    Raises TrainingError, and keeps the last checkpoint, when a weight or a loss is not finite, or
+    a weight so large that its square is not.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= _optimizer_tensors(optimizer)
-    for name, value in tensors.items():
-        if not torch.isfinite(value).all():
-            raise TrainingError(
-                f"{name} is not finite after step {progress.step}; the last good checkpoint is "
-                "kept; try a lower learning rate"
-            )
+    bad = first_not_finite(tensors)
+    if bad:
+        raise TrainingError(f"{bad} after step {progress.step}; {LAST_GOOD}")
     description = {"format": FORMAT, "identity": identity, "progress": progress.as_dict()}
     write_tensors(file, tensors, description)
 
@@ -49,24 +53,22 @@ def load_checkpoint(
 ) -> Progress:
     """Put the state of `file` into model and optimizer and return the progress.
 
-    Raises InputError when the file is damaged or belongs to another training.
+    Raises InputError, and changes neither, when the file is damaged or belongs to another training.
     """
     content = read_tensors(file, FORMAT)
     if content.description.get("identity") != identity:
-        raise content.problem("belongs to another training; delete it and run again")
-    try:
-        return _restore(content, model, optimizer)
-    except (KeyError, TypeError, ValueError) as error:
-        raise content.problem(f"no checkpoint ({error!r}); delete it and run again") from None
-
-
-def _restore(content: TensorFile, model: WorldModel, optimizer: torch.optim.Optimizer) -> Progress:
+        raise content.problem("belongs to another training")
     own = {f"model.{name}": value for name, value in model.state_dict().items()}
     stored = {name: value for name, value in content.tensors.items() if name in own}
-    require_same_shapes(content, own, stored)
+    try:
+        require_same_shapes(content, own, stored)
+        state = _optimizer_state(content, optimizer)
+        progress = Progress.from_dict(content.description["progress"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise content.problem(f"no checkpoint ({error!r})") from None
     model.load_state_dict({name.removeprefix("model."): value for name, value in stored.items()})
-    _restore_optimizer(content, optimizer)
-    return Progress.from_dict(content.description["progress"])
+    optimizer.load_state_dict(state)
+    return progress
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -78,7 +80,7 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
-def _restore_optimizer(content: TensorFile, optimizer: torch.optim.Optimizer) -> None:
+def _optimizer_state(content: TensorFile, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     state: dict[int, dict[str, Any]] = {}
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for key, value in content.tensors.items():
@@ -90,5 +92,4 @@ def _restore_optimizer(content: TensorFile, optimizer: torch.optim.Optimizer) ->
         if not fits:
             raise content.problem(f"{key} does not fit the optimiser")
         state.setdefault(int(index), {})[name] = value
-    fresh = optimizer.state_dict()
-    optimizer.load_state_dict({"state": state, "param_groups": fresh["param_groups"]})
+    return {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}

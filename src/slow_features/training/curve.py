@@ -10,6 +10,9 @@ from torch import Tensor
 from slow_features.errors import TrainingError
 
 
+LAST_GOOD = "the last good checkpoint, if there is one, is kept; try a lower learning rate"
+
+
 @dataclass
 class Window:
     """Losses of the steps since the last row of the curve, still on the device.
@@ -36,8 +39,7 @@ class Window:
             row, column = bad[0].tolist()
             raise TrainingError(
                 f"{self.names[column]} is {values[row, column].item()} at step "
-                f"{step - len(values) + row + 1}; the last good checkpoint is kept; "
-                "try a lower learning rate"
+                f"{step - len(values) + row + 1}; {LAST_GOOD}"
             )
         return values
 

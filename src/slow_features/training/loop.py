@@ -21,9 +21,10 @@ CURVE_ROWS = 400  # rows of a loss curve at most, however long the training
 def run_steps(
     session: Session, progress: Progress, save: Callable[[], None], stop: StopRequest
 ) -> None:
-    """Train from `progress` to the end; `save` writes a checkpoint.
+    """Train from `progress` to the end; `save` writes a checkpoint, at the end too.
 
-    Raises TrainingError for a loss that is not finite, InterruptError after a stop request.
+    Raises TrainingError for a loss or a weight that is not finite, InterruptError after a stop
+    request.
     """
     config, total = session.config, session.total_steps
     row_every = max(1, math.ceil(total / CURVE_ROWS))
@@ -45,8 +46,8 @@ def run_steps(
                 raise InterruptError(
                     stop.signal_number, f"step {progress.step} of {total} is done and kept"
                 )
-            if progress.step % save_every == 0 and progress.step < total:
-                save()
+            if progress.step % save_every == 0 or progress.step == total:
+                save()  # the last one, too: the results may not fit on the disk
 
 
 def train_step(session: Session, step: int) -> dict[str, Tensor]:

@@ -21,9 +21,16 @@ _BYTES = 4  # of a float32
 def check_model(config: Experiment, weights: Path | str | None) -> None:
     """Check device, model settings and memory, and that a file of weights is of this model.
 
-    The model is built without its numbers, so the largest one costs no memory here.
+    The model is built without its numbers, so the largest one costs no memory here. A training
+    may not start from weights that its own result replaces: killed, it could not be repeated.
     Raises InputError or MachineError; writes nothing.
     """
+    start, output = config.load_checkpoint_path, Path(config.output_path)
+    if start and Path(start).resolve().is_relative_to(output.resolve()):
+        raise InputError(
+            f"load_checkpoint_path = {start}: lies in output_path = {output}, which is written; "
+            "allowed: weights outside of it"
+        )
     device = choose_device(config.device)
     model = _without_numbers(config)
     needed, free = least_memory(config, model), _free_memory(device)

@@ -14,7 +14,7 @@ from torch import nn
 from slow_features import paths, provenance, tracking
 from slow_features.config.schema import Experiment
 from slow_features.data.store import StoredDataset
-from slow_features.errors import InterruptError
+from slow_features.errors import InputError, InterruptError
 from slow_features.files import (
     atomic_folder,
     check_replaceable,
@@ -44,7 +44,7 @@ def train(config: Experiment, dataset: StoredDataset, folder: Path, log: bool = 
     Goes on from the checkpoint of the same settings, data and code, if a run was killed. The same
     settings give the same bytes in all files but cost.json. log: to MLflow, while it trains.
     Raises InputError before any work for bad input, TrainingError for a loss that is not finite,
-    InterruptError after Ctrl-C or SIGTERM.
+    InterruptError after Ctrl-C, SIGTERM or SIGHUP.
     """
     session = start_session(config, dataset)
     name = identity(config, dataset)
@@ -113,7 +113,13 @@ def _start_or_resume(session: Session, file: Path, name: str) -> Progress:
         load_weights(Path(session.config.load_checkpoint_path), session.model)
     if not file.exists():
         return Progress()
-    progress = load_checkpoint(file, name, session.model, session.optimisation.optimizer)
+    try:
+        progress = load_checkpoint(file, name, session.model, session.optimisation.optimizer)
+    except InputError as error:
+        aside = file.with_suffix(".damaged")
+        file.replace(aside)
+        print(f"warning: {error}; kept as {aside.name}, starting afresh", file=sys.stderr)
+        return Progress()
     print(f"going on from step {progress.step} of {session.total_steps}", file=sys.stderr)
     return progress
 
