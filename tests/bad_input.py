@@ -425,6 +425,8 @@ TENSORS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "metadata deep": (lambda c: change_header(c, metadata(slow_features="[" * 9999)), "not a"),
     "another version": (lambda c: change_header(
         c, metadata(slow_features='{"format": "slow-features weights 99"}')), "weights 99"),
+    "version of a megabyte": (lambda c: change_header(
+        c, metadata(slow_features=json.dumps({"format": "x" * 2**20}))), "xxx...; allowed"),
     "no checksum": (lambda c: change_header(
         c, metadata(slow_features='{"format": "slow-features weights 1"}')), "damaged"),
 }  # fmt: skip
@@ -445,6 +447,9 @@ def weights_cases() -> list[Case]:
     probe = {"stage": "probe", "needs": (RUN,)}
     own = f"output_path={RUN}"
     cases += [
+        Case("weights: in the output", ("--values", f"load_checkpoint_path={WEIGHTS}",
+                                        f"output_path={RUN}"),
+             (f"load_checkpoint_path = {WEIGHTS}", "allowed: weights outside"), needs=(RUN,)),
         Case("weights: missing", start, ("bad.safetensors", "no such file")),
         Case("weights: a folder", ("--values", "load_checkpoint_path=."), (".", "a folder")),
         Case("weights: of a checkpoint", ("--values", "load_checkpoint_path=good.yaml"),
@@ -513,6 +518,8 @@ DATA_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no manifest": (remove("manifest.json"), "manifest.json"),
     "manifest empty": (lambda f: put(f, "", f"{DATA}/manifest.json"), "not a manifest"),
     "manifest no JSON": (lambda f: put(f, "{", f"{DATA}/manifest.json"), "not a manifest"),
+    "manifest a pipe": (lambda f: [remove("manifest.json")(f),
+                                   os.mkfifo(f / DATA / "manifest.json")], "no file"),
     "manifest a list": (lambda f: put(f, "[]", f"{DATA}/manifest.json"), "not a manifest"),
     "manifest deep": (lambda f: put(f, "[" * 9999, f"{DATA}/manifest.json"), "not a manifest"),
     "manifest of bytes": (lambda f: put(f, bytes(99), f"{DATA}/manifest.json"), "not a manifest"),
@@ -638,6 +645,7 @@ def grid_file(change: Callable[[dict], object] = lambda grids: None) -> Callable
         (folder / "reproduce_configs").mkdir()
         text = yaml.safe_dump({"model_type": "VICReg", **SETTINGS})
         (folder / "reproduce_configs" / "vicreg.yaml").write_text(text)
+        (folder / "reproduce_configs" / "random.yaml").write_text("model_type: Random")
 
     return spoil
 
@@ -677,10 +685,46 @@ GRIDS: dict[str, tuple[Callable[[dict], object], str]] = {
     "batch of 1": (quick(budgets={"VICReg": {"batch_at_most": 1}}), "batch_at_most"),
     "settings a list": (quick(settings=[1]), "settings"),
     "settings unknown": (quick(settings={"sede": 1}), "sede"),
+    "no level": (quick(levels={}), "levels should have a level"),
+    "an empty level": (quick(levels={"changing_uniform": []}), "levels should have a level"),
+    "models empty": (lambda g: g.update(models=[]), "models = []"),
+    "families numbers": (lambda g: g.update(families=[1, 2]), "families = [1, 2]"),
+    "models twice": (lambda g: g.update(models=["VICReg", "VICReg"]), "no value twice"),
+    "seeds twice": (quick(seeds=[1, 2, 1]), "no value twice"),
+    "levels twice": (quick(levels={"changing_uniform": ["1.5", "1.50"]}), "no value twice"),
+    "variant of a model without settings": (
+        lambda g: [g.update(models=["VICReg", "Random"]), quick(variants={"control": {
+            "models": ["Random"], "families": ["changing_uniform"], "tuned_at": "1"}})(g)],
+        "random.yaml: has no section random"),
+    "no budget for one model": (
+        lambda g: [g.update(models=["VICReg", "IDM"]), quick(budgets={"VICReg": {}})(g)],
+        "budgets should have IDM"),
+    **{f"settings that a cell has: {key}": (quick(settings={key: value}), f"not have {key}")
+       for key, value in {"model_type": "IDM", "seed": 2, "dataset_type": "Multiple",
+                          "dataset_noise": 3.0, "dataset_static_noise": 1.0, "eval_only": True,
+                          "dataset_structured_noise": True, "vicreg": {"base_lr": 1.0},
+                          "load_checkpoint_path": "x"}.items()},
     "no configuration": (quick(levels={"changing_uniform": ["1.5"]}) and (
         lambda g: g.update(models=["RSSM"])), "no configuration for changing_uniform"),
 }  # fmt: skip
-NO_CELL = ["", "/", "..", "quick", "quick/x", "nope/x/y/z", f"{CELL}/", f" {CELL}", "quick/../x"]
+CELL_FILES = {  # the configuration of a cell of VICReg
+    "of another model": ("model_type: IDM", "model_type = 'IDM': allowed: VICReg"),
+    "of no model": ("seed: 1", "model_type = null: allowed: VICReg"),
+    "section null": ("model_type: VICReg\nvicreg:", "vicreg = null: allowed: a section"),
+    "section a list": ("model_type: VICReg\nvicreg: [1]", "vicreg = [1]: allowed: a section"),
+}
+NO_CELL = [
+    "",
+    "/",
+    "..",
+    "quick",
+    "quick/x",
+    "nope/x/y/z",
+    f"{CELL}/",
+    f" {CELL}",
+    "quick/../x",
+    f"{CELL}\nx",
+]
 NO_STAGE = ["", "@", "train", "train@", "train@quick", "data@nope", "data@quick-x", "x@quick",
             "train@quick-nope-VICReg", "train@quick-changing_uniform-X", "report@quick-a-b",
             "train@quick-changing_uniform-VICReg-x", "data@; touch pwned", "../x@quick",
@@ -693,6 +737,12 @@ def grid_cases() -> list[Case]:
         Case(f"grids.yaml: {name}", (CELL,), (part,), "cell", spoil=grid_file(change))
         for name, (change, part) in GRIDS.items()
     ]
+    cases += [
+        Case(f"cell's file: {name}", (CELL,), ("reproduce_configs/vicreg.yaml", part), "cell",
+             spoil=lambda folder, text=text: [
+                 grid_file()(folder), put(folder, text, "reproduce_configs/vicreg.yaml")])
+        for name, (text, part) in CELL_FILES.items()
+    ]  # fmt: skip
     cases += [Case(f"cell {c!r}", (c,), ("allowed",), "cell", spoil=grid_file()) for c in NO_CELL]
     cases += [Case(f"stage {s!r}", (s,), ("allowed",), "grid", spoil=grid_file()) for s in NO_STAGE]
     cases += [
@@ -735,6 +785,15 @@ def machine_cases() -> list[Case]:
         Case(f"machine: {name}", ("--values", *values), (part,), code=1)
         for name, (values, part) in cases.items()
     ]
+    found += [
+        Case("output a link to nowhere", ("--values", "output_path=link"), ("link/train",), code=1,
+             spoil=lambda folder: (folder / "link").symlink_to("none")),
+        Case("output below a link to itself", ("--values", "output_path=loop/x"), ("loop/x/train",),
+             code=1, spoil=lambda folder: (folder / "loop").symlink_to("loop")),
+        Case("train a link to nowhere", ("--values", "output_path=."),
+             ("train: a link to nowhere",),
+             spoil=lambda folder: (folder / "train").symlink_to("none")),
+    ]  # fmt: skip
     found.append(
         Case("output of other things", ("--values", "output_path=mine"),
              ("mine/train", "is no training, so it is not replaced"), needs=(DATA,),

@@ -196,3 +196,17 @@ def test_reading_settings_needs_no_torch():
         "sys.exit('torch' in sys.modules or 'mlflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_three_dots_in_one_channel_are_said():
+    """params.yaml speaks of 3 channels."""
+    (line,) = load_config([], ["dataset_type=Multiple"]).notices
+    assert line == "dataset_type Multiple with channels 1: the three dots share one channel"
+    assert load_config([], ["dataset_type=Multiple", "vicreg.channels=3"]).notices == []
+
+
+@pytest.mark.parametrize("value", ["simclr.loss_temp=1e-30", "rssm.rssm_adam_epsilon=1e-300",
+                                   "vicreg.base_lr=1e-40", "idm.action_coeff=1e-300"])  # fmt: skip
+def test_numbers_that_vanish_in_float32_are_refused(value):
+    with pytest.raises(InputError, match="allowed: a number at least 1e-"):
+        load_config([], [value])

@@ -184,7 +184,7 @@ class TestPlaces:
     def test_links_to_nowhere_and_to_themselves(self, tmp_root, path):
         Path("link").symlink_to("nowhere")
         Path("loop").symlink_to("loop")
-        with pytest.raises((InputError, MachineError), match="link to nowhere|link to itself"):
+        with pytest.raises((InputError, MachineError), match=r"link to nowhere|link to itself"):
             check_writable(path)
             check_replaceable(Path(path), "training", "train.json")
         assert not Path("nowhere").exists()

@@ -54,6 +54,15 @@ def test_without_git_there_is_no_revision(tmp_root, monkeypatch):
     assert git_revision() is None
 
 
+def test_the_revision_of_a_repository_around_the_project_is_not_its_own(repository, monkeypatch):
+    inner = repository / "unpacked"
+    (inner / "src").mkdir(parents=True)
+    (inner / "dvc.yaml").touch()
+    monkeypatch.chdir(inner / "src")
+    assert git("rev-parse", "HEAD")
+    assert git_revision() is None
+
+
 def test_says_what_dvc_says(tmp_root, monkeypatch):
     assert provenance().dvc_experiment is None
     monkeypatch.setenv("DVC_STAGE", "train")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+from pathlib import Path
 
 import psutil
 
@@ -47,7 +48,7 @@ def marks_ended_process(mark: str) -> bool:
 
 def _place() -> str:
     try:
-        numbers = os.readlink("/proc/self/ns/pid")
+        numbers = str(Path("/proc/self/ns/pid").readlink())
     except OSError:  # no Linux
         numbers = ""
     return hashlib.sha256(f"{platform.node()} {numbers}".encode()).hexdigest()[:8]

@@ -13,8 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from slow_features.config.load import shorten
-from slow_features.errors import InputError
+from slow_features.errors import InputError, shorten
 from slow_features.files import NO_HANDLE_LEFT, write_bytes
 from slow_features.models.base import WorldModel
 

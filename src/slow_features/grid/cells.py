@@ -90,7 +90,7 @@ def load_grid(scale: str, file: Path = GRIDS_FILE) -> dict[str, Any]:
         raise InputError(f"scale = {scale!r}: allowed: {', '.join(scales(file))} ({file})")
     grid = check_scale(grids[scale] | {"models": grids.get("models")}, where=f"{file}: {scale}")
     families = grids.get("families")
-    if not isinstance(families, list):
+    if not isinstance(families, list) or not all(isinstance(name, str) for name in families):
         raise InputError(f"{file}: families = {shorten(families)}: allowed: a list of names")
     unknown = [f for f, levels in grid["levels"].items() if levels and f not in families]
     if unknown:
@@ -125,11 +125,11 @@ def _combinations(grid: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed: int) -> Cell:
     family, alpha, model_type, variant = key
     file = config_file(family, alpha, model_type)
-    settings = read_yaml(file)
+    settings = _settings_of(file, model_type)
     changes = []
     if variant != "published":
         tuned = config_file(TUNED_FAMILY, grid["variants"][variant]["tuned_at"], model_type)
-        settings = _with_hyper_parameters(settings, read_yaml(tuned))
+        settings = _with_hyper_parameters(settings, tuned)
         changes.append(Change("hyper-parameters of", tuned.name, file.name))
     settings |= _noise(family, alpha)
     changes += _dots(settings, family, model_type)
@@ -171,6 +171,18 @@ def config_file(family: str, alpha: str, model_type: str) -> Path:
     raise InputError(f"no configuration for {family}, alpha {alpha}, {model_type}: {candidates[0]}")
 
 
+def _settings_of(file: Path, model_type: str) -> dict[str, Any]:
+    """Read a configuration of a model type. Raises InputError for one of another, or of none."""
+    settings, section = read_yaml(file), section_name(model_type)
+    found = settings.get("model_type")
+    if found != model_type:
+        raise InputError(f"{file}: model_type = {shorten(found)}: allowed: {model_type}")
+    if not isinstance(settings.get(section, {}), dict):
+        value = shorten(settings[section])
+        raise InputError(f"{file}: {section} = {value}: allowed: a section, lines of 'key: value'")
+    return settings
+
+
 def _noise(family: str, alpha: str) -> dict[str, Any]:
     """Return the settings of a noise level: the cell's, whatever file it starts from."""
     level = float(alpha)
@@ -193,10 +205,11 @@ def _dots(settings: dict[str, Any], family: str, model_type: str) -> list[Change
     return [] if found == wanted else [Change("dataset_type", wanted, found)]
 
 
-def _with_hyper_parameters(own: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
-    """Return `own` with the model section and the batch size of `tuned`."""
-    model_type = own["model_type"]
-    section = section_name(model_type)
+def _with_hyper_parameters(own: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Return `own` with the model section and the batch size of a file. Raises InputError."""
+    tuned, section = _settings_of(file, own["model_type"]), section_name(own["model_type"])
+    if section not in tuned:
+        raise InputError(f"{file}: has no section {section} for a variant to take")
     batch = tuned.get("dataset_batch_size", Experiment.model_fields["dataset_batch_size"].default)
     return own | {section: tuned[section], "dataset_batch_size": batch}
 

@@ -55,8 +55,8 @@ class State:
 def run_jobs(jobs: Sequence[Job], at_once: int, show: Callable[[State], None]) -> State:
     """Run all jobs, `at_once` at a time; `show` is told after each start and end.
 
-    A failing job neither stops nor hides the others. Ctrl-C, SIGTERM or SIGHUP stops the running jobs,
-    which write their checkpoints, and raises InterruptError.
+    A failing job neither stops nor hides the others. Ctrl-C, SIGTERM or SIGHUP stops the
+    running jobs, which write their checkpoints, and raises InterruptError.
     """
     state = State(waiting=list(jobs))
     with stop_on_signals() as stop:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from slow_features.config.schema import ExperimentBase
 from slow_features.files import sha256_file
+from slow_features.process import has_ended
 from slow_features.tracking.describe import describe
 from slow_features.tracking.mlflow_sink import CONTENT, MlflowSink, Span, start
-from slow_features.process import has_ended
 from slow_features.tracking.sink import Description, Metrics, Row
 from slow_features.tracking.store import open_store, store_failures_named
 

@@ -11,7 +11,6 @@ from slow_features.models.registry import section_name
 from slow_features.provenance import provenance
 from slow_features.tracking.sink import Description
 
-
 # Settings of the evaluation at the top level: with the same weights they may change.
 _EVALUATION = ("val_dataset_size", "val_n_steps")
 # Where a run lies in files, lists and grids. The name and the group of a run are its own already.

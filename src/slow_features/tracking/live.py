@@ -11,9 +11,9 @@ from pathlib import Path
 from slow_features.config.schema import ExperimentBase
 from slow_features.errors import InterruptError
 from slow_features.interrupt import stop_as_exit
+from slow_features.process import this_process
 from slow_features.tracking.describe import describe, origin
 from slow_features.tracking.mlflow_sink import start
-from slow_features.process import this_process
 from slow_features.tracking.sink import Description, Metrics, Row, Sink, Status, one_line, reason
 from slow_features.tracking.store import open_store
 from slow_features.tracking.wandb_sink import WandbSink
@@ -89,8 +89,9 @@ def run(
     from_scratch: the training starts at its first step, not from a checkpoint.
 
     The run ends as FINISHED; as FAILED with the tag "failure" if the block raises; as KILLED on
-    KeyboardInterrupt, SystemExit, InterruptError, SIGTERM and SIGHUP. A tracker that does not work (locked
-    database, full disk) costs one line on stderr and nothing else: `backfill` makes up for it.
+    KeyboardInterrupt, SystemExit, InterruptError, SIGTERM and SIGHUP. A tracker that does
+    not work (locked database, full disk) costs one line on stderr and nothing else: `backfill`
+    makes up for it.
     Raises MachineError if the settings ask for Weights & Biases and it cannot start.
     """
     with stop_as_exit():

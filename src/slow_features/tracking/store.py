@@ -111,7 +111,7 @@ def _set_aside(database: Path) -> None:
         database.unlink(missing_ok=True)
     for end in ("", "-journal", "-wal", "-shm"):
         with suppress(FileNotFoundError):
-            os.replace(f"{database}{end}", f"{aside}{end}")
+            Path(f"{database}{end}").replace(f"{aside}{end}")
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from slow_features.errors import TrainingError
 
-
 LAST_GOOD = "the last good checkpoint, if there is one, is kept; try a lower learning rate"
 
 
