@@ -418,10 +418,10 @@ TENSORS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "another type": (lambda c: change_header(c, lambda h: first_tensor(h).update(dtype="I32")),
                      "damaged"),
     "another name": (lambda c: change_header(c, rename_first), "damaged"),
-    "no metadata": (lambda c: change_header(c, lambda h: h.pop("__metadata__")), "format is None"),
-    "foreign metadata": (lambda c: change_header(c, metadata(format="pt")), "format is None"),
+    "no metadata": (lambda c: change_header(c, lambda h: h.pop("__metadata__")), "format is null"),
+    "foreign metadata": (lambda c: change_header(c, metadata(format="pt")), "format is null"),
     "metadata no JSON": (lambda c: change_header(c, metadata(slow_features="{")), "not a sound"),
-    "metadata a list": (lambda c: change_header(c, metadata(slow_features="[1]")), "is None"),
+    "metadata a list": (lambda c: change_header(c, metadata(slow_features="[1]")), "is null"),
     "metadata deep": (lambda c: change_header(c, metadata(slow_features="[" * 9999)), "not a"),
     "another version": (lambda c: change_header(
         c, metadata(slow_features='{"format": "slow-features weights 99"}')), "weights 99"),
@@ -564,7 +564,7 @@ DATA_SETTINGS = {  # a sound data set that was written for other settings
     "vicreg.epochs=3": "128 sequences for train, not 192",
     "val_dataset_size=33": "32 sequences for evaluation, not 33",
     "probing_cfg.sequences=65": "64 sequences for probe, not 65",
-    "dataset_type=Multiple": "dataset_type = Single, not Multiple",
+    "dataset_type=Multiple vicreg.channels=3": "dataset_type = Single, not Multiple",
     "dataset_noise=1": "not for changing_uniform-1.0",
     "dataset_static_noise=1": "not for mixed_uniform",
     "dataset_structured_noise=true": "not for changing_structured",
@@ -579,7 +579,7 @@ def data_cases() -> list[Case]:
         for name, (spoil, part) in DATA_FILES.items()
     ]
     cases += [
-        Case(f"data: {value}", (*given, "--values", value), (DATA, part), needs=(DATA,))
+        Case(f"data: {value}", (*given, "--values", *value.split()), (DATA, part), needs=(DATA,))
         for value, part in DATA_SETTINGS.items()
     ]
     cases += [

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from slow_features.errors import MachineError
+from slow_features.locks import only_one
 from slow_features.tracking.store import open_store
 from tests.killed import RESULTS, Place
 from tests.stage_processes import ForkedStage, Process, wait_until
@@ -68,6 +70,20 @@ def slow_data() -> None:
         write(*arguments)
 
     experiment.write_dataset = slow
+
+
+def test_a_long_wait_is_said(tmp_path, capfd):
+    """As for a holder that was stopped (Ctrl-Z), which no waiting ends."""
+    file = tmp_path / "lock"
+    with only_one(file, "never raised"):
+        with pytest.raises(MachineError, match="it is busy"), only_one(file, "it is busy", 0.1):
+            pass
+        assert capfd.readouterr().err == ""
+        with pytest.raises(MachineError, match="it is busy"), only_one(file, "it is busy", 2.5):
+            pass
+        assert capfd.readouterr().err == f"waiting for {file}: it is busy\n"
+    with only_one(file, "it is free again"):
+        pass
 
 
 # --- DVC --------------------------------------------------------------------------------------

@@ -164,7 +164,7 @@ def test_the_last_update_is_checked_like_the_others(
 
 def test_a_rate_far_too_high_ends_with_one_line(tmp_root, make_data):
     config = small_config("VICReg", "vicreg.base_lr=1000", "vicreg.epochs=2")
-    with pytest.raises(TrainingError, match="at step 8; the last good checkpoint"):
+    with pytest.raises(TrainingError, match=r"step \d; the last good checkpoint"):
         training.train(config, make_data(config), tmp_root / "x", log=False)
 
 
