@@ -85,20 +85,6 @@ def test_a_long_wait_is_said(tmp_path, capfd):
         pass
 
 
-def test_a_long_wait_is_said(tmp_path, capfd):
-    """As for a holder that was stopped (Ctrl-Z), which no waiting ends."""
-    file = tmp_path / "lock"
-    with only_one(file, "never raised"):
-        with pytest.raises(MachineError, match="it is busy"), only_one(file, "it is busy", 0.1):
-            pass
-        assert capfd.readouterr().err == ""
-        with pytest.raises(MachineError, match="it is busy"), only_one(file, "it is busy", 2.5):
-            pass
-        assert capfd.readouterr().err == f"waiting for {file}: it is busy\n"
-    with only_one(file, "it is free again"):
-        pass
-
-
 # --- DVC --------------------------------------------------------------------------------------
 
 REPRO = [sys.executable, "-m", "dvc", "repro", "experiment-probe"]

@@ -59,7 +59,7 @@ def test_commands_name_what_exists(page, words):
         targets = re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE)
         assert {word for word in words[1:] if "=" not in word} <= set(targets)
     elif words[0] == "python" and words[1] in ("train.py", "stages/train.py"):
-        if "TemporalVariance" not in str(words):  # which tests/test_new_model.py runs
+        if "Straightened" not in str(words):  # which tests/test_new_model.py runs
             if {"--help", "--help-settings"} & set(words):
                 return
             arguments = parser("").parse_args(words[2:])

@@ -15,18 +15,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from slow_features.data.batch import TimeMajorBatch
+from slow_features.models.jepa import Step
 from slow_features.models.registry import MODELS
 from slow_features.probe.result import read_result
 from slow_features.weights import read_description
-from tests.reference.slow_jepa import variance_hinge_by_loops
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/new_model.md"
-EXAMPLE = ROOT / "docs/examples/temporal_variance.py"
+EXAMPLE = ROOT / "docs/examples/straightened.py"
 TINY = [
-    "temporalvariance.epochs=2", "temporalvariance.embedding_size=16",
-    "temporalvariance.backbone_width_factor=1", "dataset_size=64", "dataset_batch_size=16",
+    "straightened.epochs=2", "straightened.embedding_size=16",
+    "straightened.backbone_width_factor=1", "dataset_size=64", "dataset_batch_size=16",
     "val_dataset_size=32", "probing_cfg.sequences=64", "threads=1", "n_steps=5", "val_n_steps=5",
 ]  # fmt: skip
 
@@ -37,7 +36,7 @@ def blocks(language):
 
 @pytest.fixture(scope="module")
 def example():
-    spec = importlib.util.spec_from_file_location("temporal_variance", EXAMPLE)
+    spec = importlib.util.spec_from_file_location("straightened", EXAMPLE)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # where pydantic looks up the annotations
     spec.loader.exec_module(module)
@@ -55,7 +54,7 @@ def project(tmp_path_factory):
         shutil.copy(ROOT / name, folder)
     module, entry = blocks("python")
     models = folder / "src/slow_features/models"
-    (models / "temporal_variance.py").write_text(module)
+    (models / "straightened.py").write_text(module)
     registry = (models / "registry.py").read_text()
     table = re.search(r"^MODELS: .*?^}\n", registry, re.DOTALL | re.MULTILINE)[0]
     (models / "registry.py").write_text(registry.replace(table, table[:-2] + entry + "}\n"))
@@ -64,7 +63,7 @@ def project(tmp_path_factory):
 
 def train(project, *values):
     """Run the page's command with a few more values, in the copy."""
-    (command,) = blocks("sh")
+    _, command = blocks("sh")
     _, *rest = shlex.split(command.replace("\\\n", ""))
     environment = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
     environment["PYTHONPATH"] = str(project / "src")
@@ -91,21 +90,21 @@ def trained(project):
 
 def test_the_new_model_trains_and_is_probed(trained):
     project, done = trained
-    assert "TemporalVariance, fixed_uniform 1.25: RMSE" in done.stdout
-    output = project / "runs/temporal"
-    assert read_result(output / "probe/result.json").model_type == "TemporalVariance"
+    assert "Straightened, fixed_uniform 1.25: RMSE" in done.stdout
+    output = project / "runs/straightened"
+    assert read_result(output / "probe/result.json").model_type == "Straightened"
     header = (output / "train/curves.csv").read_text().splitlines()[0]
-    assert header == "step,epoch,loss,sim,std,cov,time_std"
+    assert header == "step,epoch,loss,sim,std,cov,straight"
     settings = read_description(output / "train/model.safetensors")["settings"]
-    assert settings["temporalvariance"]["time_std_coeff"] == 10.0
+    assert settings["straightened"]["straight_coeff"] == 0.5
 
 
 def test_its_setting_is_checked_and_explained_like_any_other(project):
-    refused = train(project, "temporalvariance.time_std_coef=1")
+    refused = train(project, "straightened.straight_coef=1")
     assert refused.returncode == 2
-    assert "did you mean temporalvariance.time_std_coeff?" in refused.stderr
+    assert "did you mean straightened.straight_coeff?" in refused.stderr
     help_text = train(project, "--help").stdout
-    assert "weight of the variance hinge over the frames of a sequence" in help_text
+    assert "weight of the curvature of the embeddings' paths in time" in help_text
 
 
 def test_its_entry_is_all_that_the_reports_need(project):
@@ -120,7 +119,7 @@ def test_its_entry_is_all_that_the_reports_need(project):
         check=True,
     )
     *others, own = done.stdout.splitlines()
-    assert own.startswith("('TemporalVariance', Method(label='TemporalVariance', colour='#")
+    assert own.startswith("('Straightened', Method(label='Straightened', colour='#")
     colour, marker = re.search(r"colour='(.+?)', marker='(.)'", own).groups()
     assert len(others) == 6
     assert not any(colour in line or f"marker='{marker}'" in line for line in others)
@@ -141,18 +140,21 @@ def test_no_code_beside_the_models_knows_one_by_its_name(folder):
         assert [text for text in said if isinstance(text, str) and name.search(text)] == [], file
 
 
-def test_the_term_is_the_hinge_over_the_frames_of_each_sequence(example):
-    section = example.TemporalVarianceSection(backbone_width_factor=1, embedding_size=6)
-    model = example.TemporalVariance(section, dots=1)
-    embeddings = 0.5 * torch.randn(4, 3, 6, generator=torch.Generator().manual_seed(0))
-    still = embeddings[:1].expand(4, 3, 6)  # differs between sequences, never between frames
-    for encodings in (embeddings, still):
-        batch = TimeMajorBatch(encodings, encodings, encodings)  # which this term does not read
-        term = next(t for t in model.terms(batch, encodings, encodings) if t.name == "time_std")
-        sequences = [encodings[:, b : b + 1].transpose(0, 1) for b in range(3)]
-        expected = sum(variance_hinge_by_loops(sequence) for sequence in sequences) / 3
-        assert term.compute().item() == pytest.approx(expected, rel=1e-5)
-    assert expected == pytest.approx(0.99)  # constant over time: all but the epsilon of the hinge
+def test_the_term_is_the_mean_angle_between_changes(example):
+    encodings = torch.randn(5, 3, 6, generator=torch.Generator().manual_seed(0))
+    section = example.StraightenedSection(backbone_width_factor=1, embedding_size=6)
+    step = Step(encodings, encodings[1:], torch.zeros(4, 3, 2), torch.Generator())
+    terms = example.Straightened(section, dots=1).terms(step)
+    term = next(t for t in terms if t.name == "straight")
+    bends = []
+    for b in range(3):
+        for t in range(3):
+            v = encodings[t + 1, b] - encodings[t, b]
+            w = encodings[t + 2, b] - encodings[t + 1, b]
+            bends.append(1 - float(v @ w / (v.norm() * w.norm())))
+    assert term.compute().item() == pytest.approx(sum(bends) / len(bends), rel=1e-5)
+    line = torch.arange(5.0)[:, None, None].expand(5, 3, 6)
+    assert example.curvature(line).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_the_results_page_names_every_file_of_a_run(trained):
