@@ -31,9 +31,8 @@ def is_recorded(name: PurePath, cell: StoredCell, step: str = PROBE) -> bool:
         return False
     return (
         (found.summary.identity, found.result.identity) == (cell.identity, cell.evaluation)
-        and metrics == found.result.flat()
+        and metrics == found.metrics
         and (found.adam is not None) == cell.adam_probe
-        and found.dynamics is not None
         and (place.probe / files.STEPS_FILE).is_file()
     )
 
