@@ -21,7 +21,6 @@ from slow_features.probe.result import (
     ProbeErrors,
     ProbeResult,
     write_block,
-    write_metrics,
 )
 from slow_features.results import files
 from slow_features.results.files import Place, RunRecord, Summary
@@ -81,12 +80,13 @@ def write_fake_cell(
     write_json(place.run, fake_run(**run).model_dump())
     result = fake_result(config, error_px, per_dot)
     write_block(place.probe / files.RESULT_FILE, result)
-    write_metrics(place.probe / files.METRICS_FILE, result)
+    dynamics = fake_dynamics(error_px)
+    write_json(place.probe / files.METRICS_FILE, result.flat(dynamics))
+    write_json(place.probe / files.DYNAMICS_FILE, dynamics)
     if adam_px:
         adam = fake_result(config, adam_px, per_dot, solver="adam")
         write_block(place.probe / files.ADAM_FILE, adam)
     write_block(place.probe / files.PATHS_FILE, fake_paths(config.dots, error_px))
-    write_json(place.probe / files.DYNAMICS_FILE, fake_dynamics(error_px))
 
 
 def write_fake_curve(file: Path, losses):

@@ -147,7 +147,7 @@ def _compare(cell: Cell) -> Comparison:
         return Comparison(cell, None, None, None, "every file is readable", (str(error),), False)
     difference = _largest_difference(theirs, ours)
     exact = _kind(theirs) == _kind(ours)
-    other = _other_files(committed, here) if exact else _contradictions(committed, theirs.result)
+    other = _other_files(committed, here) if exact else _contradictions(committed, theirs)
     if not exact and difference > TOLERANCE_PX:
         other.append(f"{difference:.2f} px")
     return Comparison(
@@ -193,10 +193,10 @@ def _other_files(committed: Place, here: Place) -> list[str]:
     ]
 
 
-def _contradictions(committed: Place, result: ProbeResult) -> list[str]:
-    """Return the name of metrics.json where it does not say what the result beside it says."""
+def _contradictions(committed: Place, found: Outputs) -> list[str]:
+    """Return the name of metrics.json where it does not say what the files beside it say."""
     try:
-        same = read_numbers(committed.probe / METRICS_FILE) == result.flat()
+        same = read_numbers(committed.probe / METRICS_FILE) == found.metrics
     except InputError:
         same = False
     return [] if same else [METRICS_FILE]

@@ -123,6 +123,11 @@ class Outputs:
     adam: ProbeResult | None = None
     dynamics: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The headline numbers, as metrics.json has them."""
+        return self.result.flat(self.dynamics)
+
 
 def read_outputs(place: Place) -> Outputs:
     """Read a result.

@@ -31,7 +31,7 @@ def is_recorded(name: PurePath, cell: StoredCell, step: str = PROBE) -> bool:
         return False
     return (
         (found.summary.identity, found.result.identity) == (cell.identity, cell.evaluation)
-        and metrics == found.result.flat(found.dynamics)
+        and metrics == found.metrics
         and (found.adam is not None) == cell.adam_probe
         and (place.probe / files.STEPS_FILE).is_file()
     )

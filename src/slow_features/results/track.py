@@ -58,7 +58,7 @@ def entry_of(
         stage=stage,
         identity=summary.identity,
         metrics={
-            **result.flat(outputs.dynamics),
+            **outputs.metrics,
             "rmse_by_step_px": result.pred.per_step_px,
             "sequences_per_second": run.sequences_per_second,
         },
