@@ -68,7 +68,7 @@ def done(tmp_path_factory):
 def test_the_page_needs_no_other_file(done):
     page = (done[3] / "index.html").read_text()
     assert page.count('<img src="data:image/svg+xml;base64,') == 4
-    assert not re.search(r"""\b(src|href)=(?!"data:|"#)""", page)
+    assert not re.search(r"""\b(src|href)=(?!"data:|"#|"runs.html")""", page)
     assert "@import" not in page
     assert "url(" not in page
 
@@ -98,11 +98,11 @@ def test_figures_and_tables_lie_beside_the_page(done):
     files = {path.name for path in (done[3]).iterdir()}
     figures = {f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg")}
     tables = {f"{name}.{kind}" for name in TABLES for kind in ("csv", "md")}
-    assert files == figures | tables | {"index.html", "report.md", "config.yaml"}
+    assert files == figures | tables | {"index.html", "report.md", "runs.html", "config.yaml"}
 
 
 FIGURES = ("samples", "losses", "error_by_frame", "paths")
-TABLES = ("errors", "settings", "provenance")
+TABLES = ("errors", "settings", "provenance", "runs")
 
 
 def test_the_page_names_result_and_origin(done):
@@ -111,8 +111,11 @@ def test_the_page_names_result_and_origin(done):
     result = (place.probe / "metrics.json").read_text()
     shown = float(re.search(r'"rmse_px": ([\d.]+)', result).group(1))
     assert f"<b>{shown:.2f} px</b>" in page
-    for text in ("dataset_noise", "AMD" if "AMD" in page else "cores", "--configs", "torch"):
+    for text in ("dataset_noise", "--configs"):
         assert text in page
+    for text in ("cores", "torch", "sequences/s"):
+        assert text in (report / "runs.html").read_text()
+        assert text not in page, "it differs from run to run"
     assert dataset.checksum_for(NoiseSetting.from_config(config)) in page
 
 
