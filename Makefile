@@ -29,6 +29,9 @@ plan: $(READY) ## what would run, how long it takes here, disk; CELLS="quick see
 reproduce: $(READY) ## run everything: data, training, probe, report; or a part, CELLS=...
 	set -f; python stages/reproduce.py $(CELLS)
 
+verify: $(READY) ## compare the results in git with those that this machine has computed
+	python stages/verify.py
+
 takeover: $(READY) ## keep the results after a refactoring that leaves the same bytes (CONTRIBUTING.md)
 	python stages/takeover.py
 
