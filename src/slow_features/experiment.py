@@ -11,19 +11,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slow_features import paths, tracking
+from slow_features import paths
 from slow_features.config.schema import Experiment
 from slow_features.data.cache import check_data, data_for, joint_spec
 from slow_features.data.manifest import MANIFEST
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.store import STATISTICS
 from slow_features.errors import InputError
-from slow_features.files import atomic_folder, write_json
+from slow_features.files import atomic_folder, check_replaceable, check_writable, write_json
 from slow_features.results import files
 from slow_features.results.files import PROBE, TRAIN, Place
 from slow_features.results.record import hand_out, is_recorded, record
 from slow_features.results.store import StoredCell
-from slow_features.results.track import entry_of
+from slow_features.results.track import log_result
 
 if TYPE_CHECKING:
     from slow_features.probe.result import ProbeResult
@@ -64,7 +64,10 @@ def check_before_work(config: Experiment, weights: Path | None = None) -> None:
     from slow_features.training.preflight import check_model
     from slow_features.training.train import check_place
 
-    check_place(Path(config.output_path) / TRAIN)
+    place = Place.below(Path(config.output_path))
+    check_place(place.train)
+    check_writable(place.probe)
+    check_replaceable(place.probe, "evaluation", files.RESULT_FILE)
     check_model(config, weights or config.load_checkpoint_path)
     check_data(config)
 
@@ -84,7 +87,7 @@ def probe_by_hand(config: Experiment) -> None:
     place = Place.below(Path(config.output_path))
     with atomic_folder(place.probe) as beside:
         result = evaluate_weights(config, place.weights, beside)
-    tracking.backfill([entry_of(config, "probe", place, {})])
+    log_result(config, "probe", place)
     print(summary(result))
 
 
@@ -99,7 +102,7 @@ def record_step(config: Experiment, step: str) -> None:
         record(paths.EXPERIMENT, source, step)
     if step == PROBE:
         place = Place.recorded(paths.EXPERIMENT)
-        tracking.backfill([entry_of(config, "experiment-probe", place, {})])
+        log_result(config, "experiment-probe", place)
         print(summary(files.read_outputs(place).result))
 
 

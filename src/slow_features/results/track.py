@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from typing import Any
 
 from slow_features import paths, tracking
-from slow_features.config.load import load_config
+from slow_features.config.load import load_config, validate
 from slow_features.config.schema import Experiment
-from slow_features.errors import InputError
+from slow_features.errors import InputError, MachineError, SlowFeaturesError
 from slow_features.files import write_json
 from slow_features.grid.cells import Cell, cells_of, scales
 from slow_features.results import files
 from slow_features.results.files import Place
+from slow_features.tracking import Entry
 
 
 def track(scale: str) -> int:
@@ -21,39 +24,87 @@ def track(scale: str) -> int:
 
     Idempotent: a run that is there is left alone. The runs of a noise setting share the tag
     `setting`, those of a method the tag `model`, so the MLflow UI groups by either.
-    results/tracked/{scale}.json keeps which runs there are.
+    results/tracked/{scale}.json keeps which runs there are. Raises SlowFeaturesError, after all
+    others are written, that names the results that cannot be read.
     """
-    entries = [_cell_entry(cell) for cell in cells_of(scale) if _has_result(cell.path)]
+    cells = [cell for cell in cells_of(scale) if _has_result(cell.path)]
+    entries, damaged = _readable(_cell_entry, cells)
     written = tracking.backfill(entries)
     write_json(paths.TRACKED / f"{scale}.json", {"runs": [e.identity for e in entries]})
+    _complain(damaged)
     return written
 
 
 def track_everything() -> int:
-    """Close runs of dead processes, then fill in the experiment and every scale with results.
+    """Close runs of dead processes, then fill in what has a result: scales, experiment, by hand.
 
-    Returns how many runs were written.
+    Returns how many runs were written. Raises as `track`, at the end.
     """
     tracking.close_stale_runs()
-    there = [scale for scale in scales() if (paths.RESULTS / files.PROBE / scale).is_dir()]
-    written = sum(track(scale) for scale in there)
+    written, problems = 0, []
+    for scale in scales():
+        if (paths.RESULTS / files.PROBE / scale).is_dir():
+            try:
+                written += track(scale)
+            except TrackingError as error:
+                problems.append(str(error))
+    by_hand = sorted(Path("runs").rglob(f"{files.PROBE}/{files.RESULT_FILE}"))
+    entries, damaged = _readable(_entry_by_hand, [file.parents[1] for file in by_hand])
     if _has_result(paths.EXPERIMENT):
-        config = load_config(["params.yaml"]).config
-        place = Place.recorded(paths.EXPERIMENT)
-        written += tracking.backfill([entry_of(config, "experiment-probe", place, {})])
+        own, lost = _readable(_experiment_entry, [load_config(["params.yaml"]).config])
+        entries, damaged = [*entries, *own], [*damaged, *lost]
+    written += tracking.backfill(entries)
+    _complain([*problems, *damaged])
     return written
 
 
-def entry_of(
-    config: Experiment, stage: str, place: Place, tags: Mapping[str, str | None]
-) -> tracking.Entry:
+class TrackingError(SlowFeaturesError):
+    """Some results cannot be read; all others have their run."""
+
+
+def log_result(config: Experiment, stage: str, place: Place) -> None:
+    """Give a result its run; a store that does not work costs one line and nothing else."""
+    try:
+        tracking.backfill([entry_of(config, stage, place, {})])
+    except MachineError as error:
+        print(f"warning: {error}; the results are complete without it", file=sys.stderr)
+
+
+def _readable(describe: Callable[[Any], Entry], results: Iterable) -> tuple[list[Entry], list[str]]:
+    """Describe results; return the entries, and a line for each that cannot be read."""
+    entries, damaged = [], []
+    for result in results:
+        try:
+            entries.append(describe(result))
+        except InputError as error:
+            damaged.append(str(error))
+    return entries, damaged
+
+
+def _complain(damaged: Sequence[str]) -> None:
+    if damaged:
+        raise TrackingError("no run in MLflow for:\n  " + "\n  ".join(damaged))
+
+
+def _entry_by_hand(folder: Path) -> Entry:
+    """Describe a training by hand from what its own files say of it."""
+    place = Place.below(folder)
+    config = validate(files.read_summary(place.train).settings)
+    return entry_of(config, "probe", place, {})
+
+
+def _experiment_entry(config: Experiment) -> Entry:
+    return entry_of(config, "experiment-probe", Place.recorded(paths.EXPERIMENT), {})
+
+
+def entry_of(config: Experiment, stage: str, place: Place, tags: Mapping[str, str | None]) -> Entry:
     """Describe the run of a result. Raises InputError for files that are missing or damaged."""
     outputs = files.read_outputs(place)
     result, summary, run = outputs.result, outputs.summary, outputs.run
     stored = paths.cells() / summary.identity / files.TRAIN / files.WEIGHTS_FILE
     artifacts = [place.probe / files.RESULT_FILE, place.probe / files.PATHS_FILE]
     artifacts += [stored] if stored.is_file() else []
-    return tracking.Entry(
+    return Entry(
         config=config,
         stage=stage,
         identity=summary.identity,
@@ -79,7 +130,7 @@ def _has_result(name: PurePath) -> bool:
     return (Place.recorded(name).probe / files.RESULT_FILE).exists()
 
 
-def _cell_entry(cell: Cell) -> tracking.Entry:
+def _cell_entry(cell: Cell) -> Entry:
     tags = {
         "scale": cell.scale,
         "setting": f"{cell.family} {cell.alpha}",

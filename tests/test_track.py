@@ -1,0 +1,63 @@
+"""Runs in MLflow for results in git and by hand: one damaged result stops no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slow_features.errors import MachineError
+from slow_features.experiment import log_result
+from slow_features.grid.cells import cells_of
+from slow_features.results.files import SUMMARY_FILE, Place
+from slow_features.results.track import TrackingError, track, track_everything
+from slow_features.tracking.store import open_store
+from tests.fake_results import write_fake_cell
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project(store_root):
+    """A project with three results in git, a training by hand, and an empty MLflow."""
+    for name in ("grids.yaml", "reproduce_configs", "params.yaml"):
+        Path(name).symlink_to(ROOT / name)
+    cells = cells_of("quick")[:3]
+    places = [*(Place.recorded(cell.path) for cell in cells), Place.below(Path("runs/mine"))]
+    for number, place in enumerate(places, start=3):
+        write_fake_cell(place, cells[min(number - 3, 2)].config, float(number))
+        summary = place.train / SUMMARY_FILE
+        summary.write_text(summary.read_text().replace("0" * 24, str(number) * 24))
+    return cells
+
+
+def errors():
+    return sorted(run.data.metrics["rmse_px"] for run in open_store().find())
+
+
+def test_every_result_has_its_run_also_those_by_hand(project):
+    assert track_everything() == 4
+    assert errors() == pytest.approx([3, 4, 5, 6])
+    assert track_everything() == 0
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b"", b"\xff", b"[" * 5000])
+def test_a_damaged_result_is_named_and_the_others_have_their_runs(project, content):
+    file = Place.recorded(project[1].path).train / SUMMARY_FILE
+    file.write_bytes(content)
+    with pytest.raises(TrackingError, match=f"no run in MLflow for:\n  {project[1].path}: {file}"):
+        track_everything()
+    assert errors() == pytest.approx([3, 5, 6])
+    with pytest.raises(TrackingError, match=str(project[1].path)):
+        track("quick")
+
+
+def test_a_store_that_does_not_work_costs_one_line(project, monkeypatch, capsys):
+    def broken(_):
+        raise MachineError("MLflow, mlflow.db: locked")
+
+    monkeypatch.setattr("slow_features.tracking.backfill", broken)
+    log_result(project[0].config, "probe", Place.below(Path("runs/mine")))
+    assert capsys.readouterr().err == (
+        "warning: MLflow, mlflow.db: locked; the results are complete without it\n"
+    )
