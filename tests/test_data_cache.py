@@ -168,7 +168,7 @@ def ask(root: str, start, values: list[str], written) -> None:
 
 def ask_at_once(root: Path, asked: list[list[str]]) -> int:
     """Ask from as many processes; return how many data sets were written."""
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("forkserver")
     start, written = context.Barrier(len(asked)), context.Value("i", 0)
     started = [
         context.Process(target=ask, args=(str(root), start, values, written)) for values in asked
@@ -343,3 +343,11 @@ def test_what_git_keeps_of_other_sequences_is_another(tmp_root):
     assert not list((tmp_root / "1").glob("*.png"))
     one, two = ((tmp_root / seed / "manifest.json").read_text() for seed in "12")
     assert one != two
+
+
+def test_a_data_set_does_not_outlive_a_change_of_the_code_that_draws_it(tmp_root, monkeypatch):
+    config = small_config()
+    first = data_for(config).folder
+    assert data_for(config).folder == first
+    monkeypatch.setattr("slow_features.data.cache.code_of", lambda roots: "other code")
+    assert data_for(config).folder != first

@@ -171,7 +171,7 @@ def make(root: str, start, trained) -> None:
 
 
 def test_two_processes_at_once_make_it_once(tmp_root):
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("forkserver")
     start, trained = context.Barrier(2), context.Value("i", 0)
     both = [context.Process(target=make, args=(str(tmp_root), start, trained)) for _ in range(2)]
     for process in both:

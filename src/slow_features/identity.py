@@ -48,6 +48,7 @@ EVALUATION = (
     "probe/dynamics.py",
     "probe/evaluate.py",
 )
+DATASET = ("data/store.py",)
 DATA = ("data/cache.py", "data/pictures.py")
 REPORT = ("report/experiment.py", "report/grid.py")
 TRACK = ("results/track.py",)

@@ -25,6 +25,7 @@ from slow_features.data.store import (
     write_dataset,
 )
 from slow_features.errors import InputError
+from slow_features.identity import DATASET, code_of
 from slow_features.locks import only_one
 from slow_features.models.registry import MODELS
 
@@ -106,11 +107,15 @@ def bytes_to_write(*configs: Experiment) -> int:
 
 
 def _folder(config: Experiment) -> Path:
-    """Return the folder of all data sets with the sequences and channels of a configuration."""
+    """Return the folder of all data sets with the sequences and channels of a configuration.
+
+    The code that draws them counts, so that no data set outlives a change of it.
+    """
     spec = dataset_spec(config)
     measured = min(spec.sizes["train"], STATISTICS_SEQUENCES)
     source = config.dataset_structured_noise_path
-    text = repr((asdict(spec) | {"sizes": measured}, config.model.channels, source))
+    code = code_of(DATASET)
+    text = repr((asdict(spec) | {"sizes": measured}, config.model.channels, source, code))
     return paths.data_cache() / hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
