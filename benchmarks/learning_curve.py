@@ -50,7 +50,6 @@ def follow(config: Experiment) -> None:
 
     with stop_on_signals() as stop:
         run_steps(session, progress, probe, stop)
-    probe()
 
 
 def add_row(config, progress, result) -> None:

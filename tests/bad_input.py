@@ -90,7 +90,10 @@ OUTSIDE = {  # real numbers just outside their bounds
     "dataset_dot_std": ["0", "0.24", "6.1"],
     **for_each(["vicreg.base_lr", "simclr.base_lr", "idm.base_lr"], RATE),
     **for_each(["rssm.learning_rate", "supervised.lr", "probing_cfg.lr"], RATE),
-    **{f"vicreg.{key}_coeff": COEFFICIENT for key in ("sim", "std", "cov", "action")},
+    **{
+        f"vicreg.{key}_coeff": COEFFICIENT
+        for key in ("sim", "std", "cov", "action", "time_std", "time_cov", "sigreg")
+    },
     **for_each(["vicreg.encoding_std_coeff", "vicreg.encoding_cov_coeff"], NOT_0),
     **for_each([f"{model}.decoding_coeff" for model in ("vicreg", "simclr", "idm")], NOT_0),
     "simclr.action_coeff": COEFFICIENT,
@@ -106,6 +109,7 @@ OUTSIDE_WHOLE = {  # whole numbers just outside their bounds
     **for_each(["n_steps", "val_n_steps"], ["1", "0", "-1", "1001"]),
     "seed": ["-1", "2147483648"],
     "threads": ["0", "-1", "1025"],
+    "simclr.other_actions": ["0", "-1", "65"],
     **for_each([f"probing_cfg.{key}" for key in ("sequences", "epochs", "epochs_enc")], COUNT),
 }
 for _model in MODELS:
@@ -125,7 +129,8 @@ WRONG = {
        for key in ("probing_cfg.batch_size", "supervised.batch_size")},
     **for_each(
         ["dataset_structured_noise", "dataset_normalize", "eval_only", "wandb",
-         "vicreg.skip_first_step_vc", "simclr.normalize_z", "probing_cfg.full_finetune"],
+         "vicreg.skip_first_step_vc", "simclr.normalize_z", "probing_cfg.full_finetune",
+         "vicreg.frame_differences", "simclr.frame_differences", "idm.frame_differences"],
         NOT_A_SWITCH),
     **for_each(
         ["vicreg.repr_loss_after_projector", "vicreg.random_projector", "simclr.random_projector",
@@ -134,7 +139,8 @@ WRONG = {
     **for_each(["run_name", "run_group"], [*NOT_A_TEXT, "x" * 201]),
     "output_path": NOT_A_TEXT,
     "scale": [*NOT_A_TEXT, "null", "QUICK", "'; touch pwned'", "../x", "a-b", "x" * 33, "'a\n'"],
-    **for_each(["model_type", "dataset_type", "device", "precision"], NOT_ONE_OF),
+    **for_each(["model_type", "dataset_type", "device", "precision", "simclr.negatives"],
+               NOT_ONE_OF),
     **for_each([f"{model}.arch" for model in MODELS], NOT_ONE_OF),
     **for_each([f"{model}.predictor" for model in MODELS], ["null", "gru", "RNN", "id", *SIZES]),
     **for_each(

@@ -170,8 +170,8 @@ def test_code_in_a_sub_package_of_models_counts(copy):
         (folder / "__init__.py").touch()
     (inner / "sizes.py").write_text("SIZE = 1\n")
     copy.change(
-        "models/vicreg.py", "^from torch import (.*)$",
-        r"from torch import \1\n\nfrom slow_features.models.parts.deep.sizes import SIZE",
+        "models/vicreg.py", "^from slow_features.errors import InputError$",
+        r"\g<0>\nfrom slow_features.models.parts.deep.sizes import SIZE",
     )  # fmt: skip
     before = copy.names()
     (inner / "sizes.py").write_text("SIZE = 2\n")

@@ -85,7 +85,7 @@ def test_the_shares_of_noise_and_dot_are_metrics_of_dvc_and_mlflow(done):
 
 
 def test_what_a_user_wrote_is_text_in_html_and_markdown(done):
-    for name in ("index.html", "report.md", "settings.md"):
+    for name in ("index.html", "runs.html", "report.md", "settings.md"):
         text = (done[3] / name).read_text()
         lines = [line for line in text.splitlines() if not line.startswith("    ")]
         assert "<script" not in "\n".join(lines), name
