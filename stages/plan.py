@@ -1,5 +1,10 @@
 """Say what would run: cells, sequences, minutes on this machine, disk; nothing is run."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # this checkout's own code
+
 from slow_features.errors import exit_with_message
 
 

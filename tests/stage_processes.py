@@ -112,6 +112,7 @@ def _run(folder: str, line: list[str], errors: str, before: Callable[[], None] |
         del os.environ[name]
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the fork server ignores it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests run under nohup
     if before is not None:
         before()
     sys.argv = line

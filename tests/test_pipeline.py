@@ -262,7 +262,7 @@ def test_a_part_of_the_grid_by_name(fresh):
     assert len(trained(fresh)) == 3
     done = run(fresh, *REPRODUCE, "quick/VICRag", check=False)
     assert done.returncode == 2
-    assert done.stderr == "error: quick/VICRag: no model type 'VICRag'; nearest: VICReg, Random\n"
+    assert done.stderr == "error: 'quick/VICRag': no model type 'VICRag'; nearest: VICReg, Random\n"
 
 
 def test_a_changed_cell_alone_is_trained_again(fresh):

@@ -65,8 +65,8 @@ class Oracle(WorldModel):
     def __init__(self):
         super().__init__(SimpleNamespace(), dots=1)
 
-    def rollout(self, frame, actions, generator):
-        mass = frame[:, 0].clamp(min=0)
+    def rollout(self, frames, actions, generator):
+        mass = frames[0, :, 0].clamp(min=0)
         grid = torch.arange(28.0)
         rows, columns = (mass.sum(2) * grid).sum(1), (mass.sum(1) * grid).sum(1)
         places = [torch.stack([columns, rows], 1) / mass.sum((1, 2))[:, None]]
@@ -80,8 +80,8 @@ class Oracle(WorldModel):
 class Constant(Oracle):
     """Says the same of every sequence."""
 
-    def rollout(self, frame, actions, generator):
-        return torch.full((len(actions) + 1, len(frame), 3), self.value)
+    def rollout(self, frames, actions, generator):
+        return torch.full((len(actions) + 1, frames.shape[1], 3), self.value)
 
     value = 2.0
 
