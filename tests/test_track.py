@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from slow_features.config.load import load_config
 from slow_features.errors import MachineError
 from slow_features.experiment import log_result
 from slow_features.grid.cells import cells_of
+from slow_features.paths import EXPERIMENT
 from slow_features.results.files import SUMMARY_FILE, Place
 from slow_features.results.track import TrackingError, track, track_everything
 from slow_features.tracking.store import open_store
@@ -57,7 +59,17 @@ def test_a_store_that_does_not_work_costs_one_line(project, monkeypatch, capsys)
         raise MachineError("MLflow, mlflow.db: locked")
 
     monkeypatch.setattr("slow_features.tracking.backfill", broken)
-    log_result(project[0].config, "probe", Place.below(Path("runs/mine")))
+    log_result(project[2].config, "probe", Place.below(Path("runs/mine")))
     assert capsys.readouterr().err == (
         "warning: MLflow, mlflow.db: locked; the results are complete without it\n"
     )
+
+
+def test_a_result_of_other_settings_gets_no_run_under_the_settings_of_today(project):
+    Path("params.yaml").unlink()
+    text = (ROOT / "params.yaml").read_text()
+    write_fake_cell(Place.recorded(EXPERIMENT), load_config([ROOT / "params.yaml"]).config, 9.0)
+    Path("params.yaml").write_text(text.replace("\nseed: 1", "\nseed: 2"))
+    with pytest.raises(TrackingError, match=r"train/experiment: made with other settings \(seed\)"):
+        track_everything()
+    assert errors() == pytest.approx([3, 4, 5, 6])

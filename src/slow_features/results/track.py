@@ -14,6 +14,7 @@ from slow_features.config.schema import Experiment
 from slow_features.errors import InputError, MachineError, SlowFeaturesError
 from slow_features.files import write_json
 from slow_features.grid.cells import Cell, cells_of, scales
+from slow_features.identity import other_settings
 from slow_features.results import files
 from slow_features.results.files import Place
 from slow_features.tracking import Entry
@@ -98,8 +99,16 @@ def _experiment_entry(config: Experiment) -> Entry:
 
 
 def entry_of(config: Experiment, stage: str, place: Place, tags: Mapping[str, str | None]) -> Entry:
-    """Describe the run of a result. Raises InputError for files that are missing or damaged."""
+    """Describe the run of a result.
+
+    Raises InputError for files that are missing, damaged or of other settings than `config`.
+    """
     outputs = files.read_outputs(place)
+    other = other_settings(config, outputs.summary.settings)
+    if other:
+        raise InputError(
+            f"{place.train}: made with other settings ({', '.join(other)}); run its stages again"
+        )
     result, summary, run = outputs.result, outputs.summary, outputs.run
     stored = paths.cells() / summary.identity / files.TRAIN / files.WEIGHTS_FILE
     artifacts = [place.probe / files.RESULT_FILE, place.probe / files.PATHS_FILE]
