@@ -114,6 +114,18 @@ def test_a_forged_metric_is_no_record(kept):
     assert not is_recorded(NAME, CELL, "probe")
 
 
+def test_a_killed_record_of_a_training_is_no_record(finished, kept, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    source = Place(Path(finished / kept.train), kept.probe, Path("new.json"))
+    source.run.write_text("{}")
+    monkeypatch.setattr("slow_features.results.record._copy", killed)
+    with pytest.raises(KeyboardInterrupt):
+        record(NAME, source, "train")
+    assert kept.run.read_text() == "{}"
+
+
 def test_an_old_record_is_replaced_whole(kept, finished, monkeypatch):
     (kept.probe / "of_old.json").touch()
     monkeypatch.setenv("DVC_ROOT", str(finished))

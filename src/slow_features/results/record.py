@@ -41,8 +41,9 @@ def record(name: PurePath, source: Place, step: str) -> None:
     """Keep a training or an evaluation that lies in `source` as the result of this name."""
     target = Place.recorded(name)
     if step == TRAIN:
-        _copy(source.train, target.train)
+        # The training last: a killed call leaves another identity, and is done again.
         write_bytes(target.run, source.run.read_bytes())
+        _copy(source.train, target.train)
     else:
         _copy(source.probe, target.probe)
 
