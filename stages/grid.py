@@ -1,4 +1,4 @@
-"""One stage of the paper's grid, by its name, as train@quick-fixed_uniform-VICReg."""
+"""One stage of the paper's grid, by its name, as train@quick-VICReg."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ def main() -> None:
     from slow_features.config import cli
 
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("stage", help="as DVC calls it: STEP@SCALE or STEP@SCALE-FAMILY-MODEL")
+    parser.add_argument("stage", help="as DVC calls it: STEP@SCALE or STEP@SCALE-MODEL")
     arguments = parser.parse_args()
 
     from slow_features.grid_stages import run_stage

@@ -189,3 +189,16 @@ def test_files_of_the_report_are_those_that_it_writes():
     assert len(names) > 10
     for name in names:
         assert f'"{name.removesuffix("FAMILY")}' in sources, name
+
+
+def test_every_file_of_the_package_that_is_no_code_is_watched_by_a_report():
+    """results/code/ has fingerprints of code alone: texts and criteria are dependencies too."""
+    watched = [
+        dep
+        for name, stage in DVC.items()
+        if name in ("report", "experiment-report", "verify")
+        for dep in stage["deps"]
+    ]
+    for file in Path("src/slow_features").rglob("*"):
+        if file.is_file() and file.suffix not in (".py", ".pyc", ".typed"):
+            assert any(str(file).startswith(dep) for dep in watched), file

@@ -114,6 +114,14 @@ def test_a_forged_metric_is_no_record(kept):
     assert not is_recorded(NAME, CELL, "probe")
 
 
+def test_a_forged_error_by_step_is_no_record(kept):
+    """What `dvc plots show` draws."""
+    file = kept.probe / "rmse_by_step.csv"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([lines[0], "0,99.0,99.0", *lines[2:], ""]))
+    assert not is_recorded(NAME, CELL, "probe")
+
+
 def test_a_killed_record_of_a_training_is_no_record(finished, kept, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt

@@ -14,6 +14,7 @@ from typing import Any
 
 from slow_features import paths
 from slow_features.closure import PACKAGE, code_fingerprint, import_closure
+from slow_features.config.load import with_adam
 from slow_features.config.schema import Experiment
 from slow_features.data.images import images_checksum
 from slow_features.data.noise import NoiseSetting
@@ -97,7 +98,7 @@ def evaluation_identity(config: Experiment, adam_probe: bool = False) -> str:
             "training": training_identity(config),
             "settings": config.probing_cfg.model_dump(),
             "sizes": [config.val_dataset_size, config.val_n_steps],
-            "adam_probe": adam_probe,
+            "adam_probe": with_adam(config).probing_cfg.model_dump() if adam_probe else False,
             "code": code_of(EVALUATION, config.model_type),
         }
     )

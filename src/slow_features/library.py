@@ -121,8 +121,9 @@ def load_model(name: str | Path) -> WorldModel:
     config = _settings_of(str(name))
     weights = StoredCell(config).find_weights()
     if weights is None:
+        part = "" if str(name) == str(paths.EXPERIMENT) else f" CELLS={name}"
         raise InputError(
-            f"{name}: no weights here; allowed: after make reproduce CELLS={name}, or dvc pull "
+            f"{name}: no weights here; allowed: after make reproduce{part}, or dvc pull "
             "weights/dvc.yaml where a remote has them"
         )
     return load(config, weights)

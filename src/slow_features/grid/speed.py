@@ -58,7 +58,12 @@ def _medians(places: Iterator[Place]) -> dict[Kind, float]:
         try:
             summary, run = read_summary(place.train), read_run(place.run)
             kind = kind_of(summary.settings, run.device)
-        except (InputError, KeyError):  # of an older version, or damaged: no speed to go by
+        except (
+            InputError,
+            KeyError,
+            AttributeError,
+            TypeError,
+        ):  # of an older version, or damaged: no speed to go by
             continue
         if run.machine.get("cpu") == cpu and summary.steps:
             found[kind].append(run.sequences_per_second)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from pathlib import Path
 
@@ -95,14 +93,4 @@ def write_evaluation(evaluation: Evaluation, folder: Path, encodings: dict[str, 
     write_block(folder / files.PATHS_FILE, evaluation.paths)
     write_json(folder / files.METRICS_FILE, result.flat(encodings))
     write_json(folder / files.DYNAMICS_FILE, encodings)
-    write_text(folder / files.STEPS_FILE, _by_step(result))
-
-
-def _by_step(result: ProbeResult) -> str:
-    """Return the error by time step as CSV: the probe and always answering the centre, px."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["frame", "rmse_px", "centre_rmse_px"])
-    errors = zip(result.pred.per_step_px, result.centre.per_step_px, strict=True)
-    writer.writerows((frame, *pair) for frame, pair in enumerate(errors))
-    return text.getvalue()
+    write_text(folder / files.STEPS_FILE, files.errors_by_step(result))

@@ -8,6 +8,7 @@ the next, as seconds, machine and git revision, and so never counts for anything
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from dataclasses import dataclass, field
@@ -195,6 +196,16 @@ def read_curve(file: Path) -> list[dict[str, float]]:
         raise _unreadable(file, error.strerror or "cannot be read") from None
     except (ValueError, TypeError, csv.Error) as error:
         raise _unreadable(file, f"not a table of numbers ({error})") from None
+
+
+def errors_by_step(result: ProbeResult) -> str:
+    """Return the error by time step as CSV: the probe and always answering the centre, px."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["frame", "rmse_px", "centre_rmse_px"])
+    errors = zip(result.pred.per_step_px, result.centre.per_step_px, strict=True)
+    writer.writerows((frame, *pair) for frame, pair in enumerate(errors))
+    return text.getvalue()
 
 
 def seal(folder: Path) -> None:

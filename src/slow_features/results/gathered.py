@@ -48,7 +48,11 @@ def restore(identity: str, folder: Path) -> bool:
     stderr and left alone.
     """
     for file, place in _candidates():
-        summary = files.read_summary(place.train)
+        try:
+            summary = files.read_summary(place.train)
+        except InputError as error:
+            print(f"note: {error}", file=sys.stderr)
+            continue
         if summary.identity != identity:
             continue
         if _holds(file, summary.weights_checksum):

@@ -33,8 +33,15 @@ def is_recorded(name: PurePath, cell: StoredCell, step: str = PROBE) -> bool:
         (found.summary.identity, found.result.identity) == (cell.identity, cell.evaluation)
         and metrics == found.metrics
         and (found.adam is not None) == cell.adam_probe
-        and (place.probe / files.STEPS_FILE).is_file()
+        and _text(place.probe / files.STEPS_FILE) == files.errors_by_step(found.result)
     )
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_text()
+    except (OSError, ValueError):
+        return None
 
 
 def record(name: PurePath, source: Place, step: str) -> None:

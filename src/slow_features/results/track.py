@@ -18,6 +18,7 @@ from slow_features.identity import other_settings
 from slow_features.results import files
 from slow_features.results.files import Place
 from slow_features.tracking import Entry
+from slow_features.tracking.describe import evaluation_settings
 
 
 def track(scale: str) -> int:
@@ -91,7 +92,8 @@ def _entry_by_hand(folder: Path) -> Entry:
     """Describe a training by hand from what its own files say of it."""
     place = Place.below(folder)
     config = validate(files.read_summary(place.train).settings)
-    return entry_of(config, "probe", place, {})
+    unknown = dict.fromkeys(evaluation_settings(config))  # its files do not say them
+    return entry_of(config, "probe", place, unknown)
 
 
 def _experiment_entry(config: Experiment) -> Entry:
