@@ -86,6 +86,8 @@ def _is_complete(database: Path) -> bool:
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode in _NO_DATABASE or "no such table" in str(error):
             return False
+        if not os.path.lexists(database):  # another process has just set it aside
+            return False
         raise
 
 
@@ -95,9 +97,11 @@ def _open_database(database: Path) -> sqlite3.Connection:
 
 
 def _set_aside(database: Path) -> None:
-    """Move what is no database out of the way, and say so; an empty file holds nothing to keep.
+    """Move what is no database out of the way, and say so.
 
-    Its journal goes with it: SQLite would play it back into the new database.
+    An empty file holds nothing to keep: the new database is renamed onto it, so that others, which
+    look at it without the lock, never find no file where there was one. Its journal goes: SQLite
+    would play it back into the new database.
     """
     free = next(n for n in count(1) if not os.path.lexists(f"{database}.damaged-{n}"))
     aside = f"{database}.damaged-{free}"
@@ -107,9 +111,9 @@ def _set_aside(database: Path) -> None:
             "new one made. `make mlflow` fills it from the results.",
             file=sys.stderr,
         )
-    else:
-        database.unlink(missing_ok=True)
-    for end in ("", "-journal", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            database.replace(aside)
+    for end in ("-journal", "-wal", "-shm"):
         with suppress(FileNotFoundError):
             Path(f"{database}{end}").replace(f"{aside}{end}")
 
