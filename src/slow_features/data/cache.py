@@ -95,15 +95,14 @@ def bytes_to_write(*configs: Experiment) -> int:
 
     A sequence is its start and T - 1 actions of every dot, (x, y) in float32; images are small.
     """
-    specs = [dataset_spec(config) for config in configs]
+    spec = joint_spec(*configs)
     try:
         there = Manifest.read(_folder(configs[0])).spec.sizes
     except InputError:
-        there = dict.fromkeys(specs[0].sizes, 0)
-    needed = {split: max(spec.sizes[split] for spec in specs) for split in there}
-    if all(needed[split] <= size for split, size in there.items()):
+        there = dict.fromkeys(spec.sizes, 0)
+    if all(spec.sizes[split] <= size for split, size in there.items()):
         return 0
-    return sum(8 * specs[0].dots * specs[0].steps(split) * size for split, size in needed.items())
+    return sum(8 * spec.dots * spec.steps(split) * size for split, size in spec.sizes.items())
 
 
 def _folder(config: Experiment) -> Path:

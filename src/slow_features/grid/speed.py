@@ -26,6 +26,8 @@ Kind = tuple[Any, ...]  # what decides the speed of a training
 _TIMED_BATCH, _TIMED_SECONDS = 64, 1.0
 _TIMED_BATCHES = 4  # of different sequences, again and again
 _EVALUATED = 500
+# What reading a result of an older version, or a damaged one, may raise.
+_NO_SPEED = (InputError, KeyError, AttributeError, TypeError)
 
 
 def kind_of(settings: Mapping[str, Any], device: str) -> Kind:
@@ -58,12 +60,7 @@ def _medians(places: Iterator[Place]) -> dict[Kind, float]:
         try:
             summary, run = read_summary(place.train), read_run(place.run)
             kind = kind_of(summary.settings, run.device)
-        except (
-            InputError,
-            KeyError,
-            AttributeError,
-            TypeError,
-        ):  # of an older version, or damaged: no speed to go by
+        except _NO_SPEED:
             continue
         if run.machine.get("cpu") == cpu and summary.steps:
             found[kind].append(run.sequences_per_second)
