@@ -36,7 +36,7 @@ def make_project(root):
     quick = grids["quick"]
     quick["settings"] = SMALL | {"probing_cfg": {"sequences": 48}}
     quick["budgets"]["VICReg"] = SIZES
-    quick["variants"]["control"]["models"] = ["VICReg"]
+    quick["variants"] = {"control": quick["variants"]["control"] | {"models": ["VICReg"]}}
     quick["levels"] |= {"changing_uniform": [], "three_dots": ["0"]}
     (root / "grids.yaml").write_text(yaml.safe_dump({**grids, "models": ["VICReg"]}))
 

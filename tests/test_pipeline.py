@@ -82,6 +82,7 @@ def shrink_grid(file):
     sizes = {"embedding_size": 16, "backbone_width_factor": 1}
     training = {"epochs": 1, "batch_at_most": 16}
     grids["quick"]["budgets"] = {"VICReg": sizes | training, "Random": sizes}
+    grids["quick"]["variants"] = {"control": grids["quick"]["variants"]["control"]}
     grids["quick"]["variants"]["control"]["models"] = ["VICReg"]
     file.write_text(yaml.safe_dump(grids))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slow_features.errors import InputError
@@ -39,7 +39,7 @@ def test_a_pattern_names_cells(pattern, expected):
 
 
 def test_a_wildcard_for_the_scale_takes_all_of_them():
-    found = select(["*/RSSM/*/alpha1.5-published-seed1"])
+    found = select(["*/IDM/*/alpha1.5-published-seed1"])
     assert [cell.scale for cell in found] == sorted(
         (cell.scale for cell in found), key=scales().index
     )
@@ -83,6 +83,7 @@ def test_more_parts_than_a_path_has_are_refused():
         select([f"{CELL}/x"])
 
 
+@settings(deadline=None)  # it reads the whole grid, which a busy machine may take its time for
 @given(st.text() | st.just("x" * 5000))
 def test_any_text_names_cells_or_is_refused(text):
     try:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from slow_features.config.load import read_yaml, validate, with_adam
 from slow_features.config.schema import Experiment
 from slow_features.errors import InputError, shorten
-from slow_features.grid.definition import check_scale
+from slow_features.grid.definition import PUBLISHED, check_scale
 from slow_features.models.registry import section_name
 
 GRIDS_FILE = Path("grids.yaml")
@@ -119,8 +119,8 @@ def cells_of(scale: str, family: str | None = None, model_type: str | None = Non
     return [
         _cell(scale, grid, key, seed)
         for key in _combinations(grid)
-        for seed in grid["seeds"]
         if family in (None, key[0]) and model_type in (None, key[2])
+        for seed in _seeds(grid, key[3])
     ]
 
 
@@ -129,28 +129,32 @@ def _combinations(grid: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     found = []
     for family, levels in grid["levels"].items():
         for alpha in levels:
-            found += [(family, alpha, model, "published") for model in grid["models"]]
+            published = grid["only"].get(family, grid["models"])
+            found += [(family, alpha, model, PUBLISHED) for model in published]
             for variant, where in grid["variants"].items():
                 tuned_here = family == TUNED_FAMILY and alpha == where["tuned_at"]
-                if family in where["families"] and not tuned_here:
+                if family in (where["families"] or [family]) and not tuned_here:
                     found += [(family, alpha, model, variant) for model in where["models"]]
     return found
 
 
+def _seeds(grid: dict[str, Any], variant: str) -> list[int]:
+    return grid["variants"].get(variant, {}).get("seeds") or grid["seeds"]
+
+
 def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed: int) -> Cell:
     family, alpha, model_type, variant = key
-    file = config_file(family, alpha, model_type)
+    file, tuned = _files(grid, key)
     settings = _settings_of(file, model_type)
     changes = []
-    if variant != "published":
-        tuned = config_file(TUNED_FAMILY, grid["variants"][variant]["tuned_at"], model_type)
+    if tuned:
         settings = _with_hyper_parameters(settings, tuned)
         changes.append(Change("hyper-parameters of", tuned.name, file.name))
     settings |= _noise(family, alpha)
     changes += _dots(settings, family, model_type)
     changes += _apply_budget(settings, model_type, grid["budgets"].get(model_type, {}))
     settings |= {"seed": seed, "threads": 1, **grid["settings"]}
-    at_level = variant == "published" and alpha in grid["adam_probe"].get(family, [])
+    at_level = variant == PUBLISHED and alpha in grid["adam_probe"].get(family, [])
     adam = at_level and seed == grid["seeds"][0]
     config = validate(settings)
     if adam:
@@ -158,6 +162,16 @@ def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed
     return Cell(
         scale, family, alpha, model_type, variant, seed, str(file), config, tuple(changes), adam
     )
+
+
+def _files(grid: dict[str, Any], key: tuple[str, str, str, str]) -> tuple[Path, Path | None]:
+    """Return the file that a cell starts from, and that of other hyper-parameters, if any."""
+    family, alpha, model_type, variant = key
+    where = grid["variants"].get(variant)
+    if where and where["folder"]:
+        return CONFIGS_FOLDER / where["folder"] / f"{model_type.lower()}.{variant}.yaml", None
+    file = config_file(family, alpha, model_type)
+    return file, where and config_file(TUNED_FAMILY, where["tuned_at"], model_type)
 
 
 def config_file(family: str, alpha: str, model_type: str) -> Path:
@@ -230,9 +244,11 @@ def _apply_budget(
     before = validate(settings)
     section = settings.setdefault(section_name(model_type), {})
     for key, value in budget.items():
-        published = getattr(before.model, key, None)
+        where, published = section, getattr(before.model, key, None)
+        if key == "n_steps":
+            where, published = settings, before.n_steps
         if key != "batch_at_most" and value != published:
-            section[key] = value
+            where[key] = value
             changes.append(Change(key, value, published))
     batch = min(before.batch_size, budget.get("batch_at_most", before.batch_size))
     if batch != before.batch_size:

@@ -13,6 +13,8 @@ ModelType = Literal[tuple(MODELS)]
 Family = Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
 Level = Annotated[str, Field(pattern=r"^\d{1,4}(\.\d{1,4})?$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+VariantName = Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
+PUBLISHED = "published"  # the variant that every cell has: the hyper-parameters of its own file
 # What a cell is: its name says it, so no setting of a scale may say otherwise.
 _CELLS_OWN = (
     "model_type", "seed", "dataset_type", "dataset_noise", "dataset_static_noise",
@@ -53,20 +55,39 @@ class _Part(BaseModel):
 
 
 class Variant(_Part):
-    """Where a variant is trained, and the level whose hyper-parameters it takes."""
+    """Where a variant is trained, and where its hyper-parameters come from.
+
+    families: without them, every family of the scale.
+    tuned_at: the level of changing uniform noise whose published hyper-parameters it takes.
+    folder: or the folder in reproduce_configs/ with a file for each of its models, as
+    remedies/simclr.within.yaml for the variant "within".
+    seeds: instead of the scale's.
+    """
 
     models: Different[ModelType]
-    families: Different[Family]
-    tuned_at: Level
+    families: Different[Family] | None = None
+    tuned_at: Level | None = None
+    folder: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")] | None = None
+    seeds: Annotated[Different[Seed], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if (self.tuned_at is None) == (self.folder is None):
+            raise ValueError("should have either tuned_at, a level, or folder, for a file each")
+        return self
 
 
 class Scale(_Part):
-    """One scale, as the head of grids.yaml explains it, with the model types of the grid."""
+    """One scale, as the head of grids.yaml explains it, with the model types of the grid.
+
+    only: model types that alone have published cells in a noise family; without it, all have.
+    """
 
     models: Annotated[Different[ModelType], Field(min_length=1)]
+    only: dict[Family, Different[ModelType]] = {}
     seeds: Annotated[Different[Seed], Field(min_length=1)]
     levels: dict[Family, Different[Level]]
-    variants: dict[Literal["control", "untuned"], Variant] = {}
+    variants: dict[VariantName, Variant] = {}
     budgets: dict[ModelType, Annotated[dict[str, Any], AfterValidator(_check_batch)]] = {}
     settings: Annotated[dict[str, Any], AfterValidator(_check_settings)] = {}
     adam_probe: dict[Family, Different[Level]] = {}
@@ -78,9 +99,16 @@ class Scale(_Part):
         return self
 
     @model_validator(mode="after")
+    def _variants_have_names_of_their_own(self) -> Self:
+        if PUBLISHED in self.variants:
+            raise ValueError(f"variants should not have {PUBLISHED}, which every cell has")
+        return self
+
+    @model_validator(mode="after")
     def _has_a_budget_for_each(self) -> Self:
         """Without budgets a scale trains as published; with some, no model may do so in silence."""
-        lists = [self.models, *(variant.models for variant in self.variants.values())]
+        lists = [self.only.get(family, self.models) for family, has in self.levels.items() if has]
+        lists += [variant.models for variant in self.variants.values()]
         trained = {name for models in lists for name in models if MODELS[name].trains}
         without = sorted(trained - self.budgets.keys())
         if self.budgets and without:

@@ -13,6 +13,7 @@ from slow_features.config.schema import Experiment
 from slow_features.data.cache import data_for
 from slow_features.errors import InputError, SlowFeaturesError
 from slow_features.experiment import describe_data
+from slow_features.files import write_text
 from slow_features.grid.cells import Cell, cells_of
 from slow_features.grid.pool import Job, failure_lines, print_progress, run_jobs
 from slow_features.models.registry import MODELS
@@ -82,15 +83,19 @@ def prepare_data(cells: Sequence[Cell]) -> None:
 def describe_scale_data(scale: str) -> None:
     """Make the data sets of a scale and write what they are into data/{scale}/, for git."""
     for configs in data_groups(cells_of(scale)):
-        name = f"{configs[0].dataset_type}-seed{configs[0].seed}"
-        describe_data(configs, paths.DATA / scale / name, pictures=False)
+        describe_data(configs, paths.DATA / scale / _data_name(configs[0]), pictures=False)
+
+
+def _data_name(config: Experiment) -> str:
+    name = f"{config.dataset_type}-seed{config.seed}"
+    return name if config.n_steps == config.val_n_steps else f"{name}-frames{config.n_steps}"
 
 
 def data_groups(cells: Sequence[Cell]) -> list[list[Experiment]]:
     """Return the settings of cells that read one data set, group by group."""
-    groups: dict[tuple[str, int], list[Experiment]] = defaultdict(list)
+    groups: dict[tuple[str, int, int], list[Experiment]] = defaultdict(list)
     for cell in cells:
-        group = groups[cell.config.dataset_type, cell.seed]
+        group = groups[cell.config.dataset_type, cell.seed, cell.config.n_steps]
         group.append(cell.config)
         if cell.adam_probe:
             group.append(with_adam(cell.config))
@@ -112,6 +117,8 @@ def collect(step: str, scale: str, model_type: str) -> None:
     folder = paths.RESULTS / step / scale / model_type
     folder.mkdir(parents=True, exist_ok=True)
     remove_others(folder, {getattr(place, step) for place in places})
+    if not cells:  # git keeps no empty folder, and DVC wants its output
+        write_text(folder / "none.txt", f"{scale} has no cell of {model_type}.\n")
     if step == TRAIN:
         remove_others(paths.RESULTS / "runs" / scale / model_type, {place.run for place in places})
 
@@ -154,9 +161,10 @@ def _job(name: PurePath, step: str) -> Job:
 
 
 def _work(cell: Cell) -> float:
-    """Return how long a cell's training takes, in sequences of VICReg."""
+    """Return how long a cell's training takes, in frames of VICReg."""
     entry, config = MODELS[cell.model_type], cell.config
-    return entry.cost * config.dataset_size * config.model.epochs if entry.trains else 0.0
+    frames = config.dataset_size * config.n_steps
+    return entry.cost * frames * config.model.epochs if entry.trains else 0.0
 
 
 def find_cell(path: str) -> Cell:

@@ -63,10 +63,12 @@ class ClaimVerdict:
     parts: tuple[PartVerdict, ...]
 
 
-def judge(results: Results, rules: Rules) -> list[ClaimVerdict]:
-    """Return the verdict about every claim, in the order of claims.yaml."""
+def judge(
+    results: Results, rules: Rules, claims: Sequence[Claim] | None = None
+) -> list[ClaimVerdict]:
+    """Return the verdict about every claim of the paper, or about `claims`, in their order."""
     verdicts = []
-    for claim in rules.claims:
+    for claim in rules.claims if claims is None else claims:
         parts = tuple(_judge_part(results, rules, part) for part in claim.parts)
         together = _together([part.verdict for part in parts])
         verdict = "not run" if together == "cannot tell" else together

@@ -21,11 +21,16 @@ class _Part(BaseModel):
 
 
 class Criterion(_Part):
-    """Compares an error with ratio * reference + plus_px, in px."""
+    """Compares an error with ratio * reference + plus_px, in px; or a share with a number.
+
+    of: what the error is compared with; None for a share, whose bound is the number itself.
+    share: which share of the variance of the encodings, by its name in metrics.json.
+    """
 
     at_most: float | None = None
     at_least: float | None = None
-    of: str
+    of: str | None = None
+    share: Literal["noise_share", "dot_share"] | None = None
     plus_px: float = 0.0
     why: str
 
@@ -33,6 +38,8 @@ class Criterion(_Part):
     def _one_bound(self) -> Self:
         if (self.at_most is None) == (self.at_least is None):
             raise ValueError("a criterion has one bound: at_most or at_least")
+        if (self.of is None) == (self.share is None):
+            raise ValueError("a criterion has one of: of, for an error, or share")
         return self
 
     @property
@@ -41,12 +48,12 @@ class Criterion(_Part):
         return self.at_least if self.at_most is None else self.at_most
 
     def bound(self, reference: float) -> float:
-        """Return the bound that a reference error gives, px."""
+        """Return the bound that a reference error gives, px; of a share, with reference 1."""
         return self.ratio * reference + self.plus_px
 
-    def margin(self, error: float, bound: float) -> float:
-        """Return by how much an error keeps its bound, px; negative if it does not."""
-        return error - bound if self.at_most is None else bound - error
+    def margin(self, value: float, bound: float) -> float:
+        """Return by how much a value keeps its bound; negative if it does not."""
+        return value - bound if self.at_most is None else bound - value
 
     @property
     def kind(self) -> str:
@@ -55,6 +62,8 @@ class Criterion(_Part):
 
     def sentence(self, reference: str) -> str:
         """Return the criterion in words; reference says what is compared with."""
+        if self.share:
+            return f"{self.share.replace('_', ' ')} {self.kind} {self.ratio:g}"
         times = "" if self.ratio == 1 else f"{self.ratio:g} x "
         plus = f" {self.plus_px:+g} px" if self.plus_px else ""
         return f"{self.kind} {times}{reference}{plus}"
@@ -176,22 +185,35 @@ class ClaimPart(_Part):
 
 
 class Claim(_Part):
-    """A claim of the paper; its text stands under the same id in the published results."""
+    """A claim: of the paper, whose text stands under the same id in the published results; or ours.
+
+    text: of a claim of ours.
+    """
 
     id: str
+    text: str = ""
     parts: tuple[ClaimPart, ...] = Field(min_length=1)
 
 
 class Rules(_Part):
-    """The whole of claims.yaml."""
+    """The whole of claims.yaml: `claims` are the paper's, `own` are ours."""
 
     trained: Trained
     criteria: dict[str, Criterion]
     claims: tuple[Claim, ...]
+    own: tuple[Claim, ...] = ()
+
+    @model_validator(mode="after")
+    def _own_claims_say_what_they_claim(self) -> Self:
+        for claim in self.own:
+            if not claim.text:
+                raise ValueError(f"own: {claim.id}: a claim of ours has a text")
+        return self
 
     @model_validator(mode="after")
     def _criteria_are_there(self) -> Self:
-        checks = [check for claim in self.claims for p in claim.parts for check in p.checks]
+        claims = (*self.claims, *self.own)
+        checks = [check for claim in claims for p in claim.parts for check in p.checks]
         used = {check.criterion for check in checks}
         used |= {check.needs.criterion for check in checks if check.needs}
         unknown = used - self.criteria.keys() - {TRAINED}

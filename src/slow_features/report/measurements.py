@@ -115,6 +115,8 @@ def _measure_alone(results: Results, rules: Rules, check: Check, place: Place) -
         value, margin = _compare_training(cells, rules.trained)
         return replace(start, value=value, margin=margin)
     criterion = rules.criteria[check.criterion]
+    if criterion.share:
+        return _compare_share(start, cells, criterion)
     if others:
         reference = fmean(cell.error_px(check.dot) for cell in others[0])
     else:
@@ -128,6 +130,18 @@ def _measure_alone(results: Results, rules: Rules, check: Check, place: Place) -
     )
 
 
+def _compare_share(
+    start: Measurement, cells: Sequence[CellResult], criterion: Criterion
+) -> Measurement:
+    share, bound = fmean(cell.share(criterion.share) for cell in cells), criterion.bound(1.0)
+    return replace(
+        start,
+        value=f"{share:.3f} of the variance",
+        bound=f"{criterion.kind} {bound:g}",
+        margin=criterion.margin(share, bound),
+    )
+
+
 def _places(rules: Rules, check: Check, place: Place) -> list[Place]:
     """Return the place that is measured and, if there is one, that it is compared with."""
     if check.criterion == TRAINED:
@@ -137,9 +151,9 @@ def _places(rules: Rules, check: Check, place: Place) -> list[Place]:
 
 
 def _reference_place(criterion: Criterion, check: Check, place: Place) -> Place | None:
-    """Return family, alpha, model and variant of the reference; None for the centre."""
+    """Return family, alpha, model and variant of the reference; None for the centre or a share."""
     family, alpha, model, variant = place
-    if criterion.of == "centre":
+    if criterion.of in (None, "centre"):
         return None
     if criterion.of != "same_model":
         return family, alpha, criterion.of, "published"

@@ -34,6 +34,10 @@ class CellResult:
         errors = self.finished.result.pred
         return errors.per_dot_px[dot] if dot else errors.rmse_px
 
+    def share(self, name: str) -> float:
+        """Return a share of the variance of the encodings, by its name in metrics.json."""
+        return self.finished.metrics[name]
+
     def centre_px(self, dot: str | None = None) -> float:
         """Return the RMSE of always answering the centre on the same sequences, px."""
         errors = self.finished.result.centre
