@@ -8,6 +8,8 @@ import errno
 import os
 import resource
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -36,6 +38,22 @@ FILES = ("model.safetensors", "curves.csv", "train.json")
 
 def contents(folder):
     return [(folder / name).read_bytes() for name in FILES]
+
+
+_TRAIN_HERE = """
+import sys
+from slow_features.data.cache import data_for
+from slow_features.paths import project_root
+from slow_features.training.train import train
+from tests.tiny import small_config
+config = small_config("VICReg")
+train(config, data_for(config), project_root() / "here", log=False)
+sys.exit("torch._dynamo" in sys.modules)
+"""
+
+
+def test_a_training_with_lars_does_not_import_the_compiler(tmp_root):
+    subprocess.run([sys.executable, "-c", _TRAIN_HERE], check=True)
 
 
 @pytest.mark.parametrize("model_type", MODELS)
