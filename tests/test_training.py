@@ -56,9 +56,10 @@ def test_a_training_with_lars_does_not_import_the_compiler(tmp_root):
     subprocess.run([sys.executable, "-c", _TRAIN_HERE], check=True)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("model_type", MODELS)
-def test_same_settings_twice_give_the_same_bytes(model_type, tmp_root):
-    config = small_config(model_type)
+def test_same_settings_twice_give_the_same_bytes(model_type, precision, tmp_root):
+    config = small_config(model_type, f"precision={precision}")
     data = data_for(config)
     for name in ("a", "b"):
         training.train(config, data, tmp_root / name, log=False)
