@@ -1,68 +1,113 @@
-"""Does bfloat16 change the result? Final RMSE of four cells, three seeds, float32 beside bfloat16.
+"""Does bfloat16 change a result? Every trained cell of the scale `seeds`, in float32 as well.
 
-    python -m benchmarks.precision --folder /tmp/precision      # 13 minutes on two cores
+    python -m benchmarks.precision --folder /tmp/precision    # 36 trainings beside the scale's own
 
-The float32 trainings are cells of the scale `seeds`: the store has them once that is reproduced.
-Writes precision.json, and prints a Markdown table. What is there is not run again.
+One side is the cell as the scale asks for it (`precision: auto`), from the store, which has it once
+the scale is reproduced; the other is the same cell in float32. The rule: no verdict of the page
+changes, and no mean over the seeds differs by MARGIN_PX or the range of the seeds in float32,
+whichever is larger. Prints a Markdown table and the verdicts that change, and ends with 1 where
+the rule does not hold. What is there is not run again.
 """
 
 import argparse
-import json
-from itertools import product
+import sys
+from collections import defaultdict
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 from benchmarks import trainings
 from benchmarks.trainings import Training
-from slow_features.grid.run import find_cell, run_missing, stored
+from slow_features.grid.cells import cells_of
+from slow_features.grid.run import run_missing, stored
+from slow_features.models.registry import MODELS
 from slow_features.provenance import cores
+from slow_features.report.claims import judge
+from slow_features.report.criteria import read_rules
+from slow_features.report.results import Results, read_cells
+from slow_features.results.files import Place
 
-CELLS = {
-    "VICReg changing": "seeds/VICReg/changing_uniform/alpha1.5-published-seed",
-    "SimCLR changing": "seeds/SimCLR/changing_uniform/alpha1.5-published-seed",
-    "IDM fixed": "seeds/IDM/fixed_uniform/alpha1.25-published-seed",
-    "RSSM fixed": "seeds/RSSM/fixed_uniform/alpha1.25-published-seed",
-}
-SEEDS = (1, 2, 3)
-
-
-def rounded(folder, cell, seed):
-    """Return the training of a cell in bfloat16."""
-    place = folder / f"{cell}-{seed}-bfloat16".replace(" ", "_")
-    return Training(f"{CELLS[cell]}{seed}", ("precision=bfloat16",), place)
+SCALE = "seeds"
+MARGIN_PX = 0.25
 
 
-def train_missing(folder, at_once):
+def in_float32(folder, cell):
+    """Return the training of a cell in float32."""
+    place = folder / "-".join(cell.path.parts[1:])
+    return Training(str(cell.path), ("precision=float32",), place)
+
+
+def train_missing(folder, cells, at_once):
     """Train what is not there: RSSM, the longest, first."""
-    ordered = list(product(reversed(CELLS), SEEDS))
-    run_missing([find_cell(f"{CELLS[cell]}{seed}") for cell, seed in ordered], at_once)
-    trainings.run_missing([rounded(folder, cell, seed) for cell, seed in ordered], at_once)
+    ordered = sorted(cells, key=lambda cell: cell.model_type != "RSSM")
+    run_missing(ordered, at_once)
+    trainings.run_missing([in_float32(folder, c) for c in ordered if is_trained(c)], at_once)
 
 
-def collect(folder):
-    """Return {cell: {precision: [RMSE px of each seed]}}."""
-    errors = {}
-    for cell, path in CELLS.items():
-        exact = [stored(find_cell(f"{path}{seed}")).place.probe for seed in SEEDS]
-        rough = [rounded(folder, cell, seed).folder / "probe" for seed in SEEDS]
-        for precision, places in (("float32", exact), ("bfloat16", rough)):
-            results = [json.loads((place / "result.json").read_text()) for place in places]
-            errors.setdefault(cell, {})[precision] = [r["pred"]["rmse_px"] for r in results]
-    return errors
+def is_trained(cell):
+    """Return whether a cell has a training, whose arithmetic may matter."""
+    return MODELS[cell.model_type].trains
 
 
-def table(errors):
-    """Return the Markdown table: mean and spread of each precision, and their difference."""
-    lines = ["| cell | float32, px (seeds) | bfloat16, px (seeds) | difference | spread of seeds |"]
+def both_sides(folder, cells):
+    """Return the results of all cells in float32 and as the scale asks for them."""
+
+    def exact(cell):
+        return Place.below(in_float32(folder, cell).folder) if is_trained(cell) else own(cell)
+
+    def own(cell):
+        return stored(cell).place
+
+    return [Results(SCALE, read_cells(cells, place)) for place in (exact, own)]
+
+
+def errors_of(results):
+    """Return {(model, noise, variant): RMSE px of each seed} of the trained cells."""
+    found = defaultdict(list)
+    for result in results.cells:
+        if is_trained(cell := result.cell):
+            found[cell.model_type, f"{cell.family} {cell.alpha}", cell.variant].append(
+                result.error_px()
+            )
+    return found
+
+
+def allowed(exact):
+    """Return how far a mean may move, px: the margin, or the range of the seeds in float32."""
+    return max(MARGIN_PX, max(exact) - min(exact))
+
+
+def table(exact, rounded):
+    """Return the Markdown table of both sides: means, seeds, and what the rule allows."""
+    lines = ["| cell | float32, px (seeds) | bfloat16, px (seeds) | difference | allowed |"]
     lines.append("|---|---|---|---|---|")
-    for cell, by_precision in errors.items():
-        a, b = by_precision["float32"], by_precision["bfloat16"]
+    for cell, a in exact.items():
+        b = rounded[cell]
         lines.append(
-            f"| {cell} | {mean(a):.3f} ({', '.join(f'{v:.2f}' for v in a)}) "
-            f"| {mean(b):.3f} ({', '.join(f'{v:.2f}' for v in b)}) "
-            f"| {mean(b) - mean(a):+.3f} | {stdev(a):.3f} |"
+            f"| {' '.join(cell).replace('_', ' ')} | {_seeds(a)} | {_seeds(b)} "
+            f"| {mean(b) - mean(a):+.2f} | {allowed(a):.2f} |"
         )
     return "\n".join(lines)
+
+
+def _seeds(errors):
+    return f"{mean(errors):.2f} ({', '.join(f'{error:.2f}' for error in errors)})"
+
+
+def too_far(exact, rounded):
+    """Return the cells whose mean moves by as much as the rule forbids, or more."""
+    return [c for c, a in exact.items() if abs(mean(rounded[c]) - mean(a)) >= allowed(a)]
+
+
+def changed_verdicts(exact, rounded):
+    """Return a line for each part of a claim whose verdict is another one."""
+    rules = read_rules()
+    pairs = zip(judge(exact, rules), judge(rounded, rules), strict=True)
+    return [
+        f"{one.claim.id}, {a.part.name}: {a.verdict} in float32, {b.verdict} in bfloat16"
+        for one, other in pairs
+        for a, b in zip(one.parts, other.parts, strict=True)
+        if a.verdict != b.verdict
+    ]
 
 
 def main():
@@ -70,11 +115,14 @@ def main():
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=cores())
     arguments = parser.parse_args()
-    train_missing(arguments.folder, arguments.jobs)
-    errors = collect(arguments.folder)
-    text = json.dumps({"rmse_px": errors}, indent=2)
-    (arguments.folder / "precision.json").write_text(text + "\n")
-    print(table(errors))
+    cells = cells_of(SCALE)
+    train_missing(arguments.folder, cells, arguments.jobs)
+    sides = both_sides(arguments.folder, cells)
+    exact, rounded = (errors_of(side) for side in sides)
+    changed = changed_verdicts(*sides)
+    print(table(exact, rounded))
+    print("\n".join(changed) or "\nNo verdict changes.")
+    sys.exit(bool(changed or too_far(exact, rounded)))
 
 
 if __name__ == "__main__":

@@ -16,12 +16,13 @@ FIXED_NOISE = ("dataset_noise=0", "dataset_static_noise=1.25")
 
 
 def values(budget, model, batch, *more):
-    """Return the settings of one model as dotted values on top of params.yaml."""
+    """Return the settings of one model as dotted values on top of params.yaml, in float32."""
     section = section_name(model)
     sizes = [f"{section}.{size}" for size in budget.sizes]
     n = budget.sequences
     data = [f"dataset_batch_size={batch}", f"val_dataset_size={n}", f"probing_cfg.sequences={n}"]
-    return [f"model_type={model}", "device=cpu", *NOISE, *data, *sizes, *more]
+    where = ["device=cpu", "precision=float32"]
+    return [f"model_type={model}", *where, *NOISE, *data, *sizes, *more]
 
 
 def config_of(texts) -> Experiment:

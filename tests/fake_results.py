@@ -124,6 +124,7 @@ def fake_run(**changes) -> RunRecord:
         "sequences_per_second": 64.0,
         "device": "cpu",
         "threads": 1,
+        "arithmetic": "float32",
         "machine": {"cpu": "a test", "cores": 2, "platform": "nowhere"},
         "packages": {"torch": "0"},
         "git_revision": "f00d" * 10,

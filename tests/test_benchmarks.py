@@ -18,9 +18,13 @@ from benchmarks.flops import flops_per_sequence
 from benchmarks.requests import config_of, values, write_data
 from benchmarks.trainings import Training, run_missing
 from slow_features.data.store import open_dataset
-from slow_features.grid.run import find_cell
+from slow_features.grid.cells import cells_of
+from slow_features.grid.run import stored
+from slow_features.results.files import Place
+from tests.fake_results import write_fake_cell
 
-PERFORMANCE = Path("docs/performance.md")
+ROOT = Path(__file__).parents[1]
+PERFORMANCE = ROOT / "docs/performance.md"
 
 
 class FakeSide:
@@ -136,15 +140,47 @@ def test_compiling_is_charged_with_what_it_costs(monkeypatch, tmp_path):
     assert "| 20.0 |" in shown
 
 
-def test_precision_compares_cells_of_the_grid_and_says_by_how_much(tmp_path):
-    for cell in precision.CELLS:
-        exact = find_cell(f"{precision.CELLS[cell]}2").config
-        assert (exact.seed, exact.precision) == (2, "float32")
-        assert precision.rounded(tmp_path, cell, 2).values == ("precision=bfloat16",)
-    rows = precision.table({"RSSM fixed": {"float32": [1.0, 2.0, 3.0], "bfloat16": [2.0] * 3}})
-    assert rows.endswith(
-        "| RSSM fixed | 2.000 (1.00, 2.00, 3.00) | 2.000 (2.00, 2.00, 2.00) | +0.000 | 1.000 |"
-    )
+@pytest.fixture
+def both(tmp_root):
+    """Made-up results of the scale `seeds`: as it asks for them, and 0.1 px lower in float32."""
+    for name in ("grids.yaml", "reproduce_configs"):
+        (tmp_root / name).symlink_to(ROOT / name)
+    cells = cells_of(precision.SCALE)
+    for cell in cells:
+        error = 4.54 + 0.1 * cell.seed if precision.is_trained(cell) else 7.5
+        write_fake_cell(stored(cell).place, cell.config, error)
+        if precision.is_trained(cell):
+            exact = Place.below(precision.in_float32(tmp_root, cell).folder)
+            write_fake_cell(exact, cell.config, 4.44 + 0.1 * cell.seed)
+    return tmp_root, cells
+
+
+def test_precision_compares_every_trained_cell_with_its_own_in_float32(both):
+    folder, cells = both
+    trained = [cell for cell in cells if precision.is_trained(cell)]
+    assert {cell.config.precision for cell in trained} == {"auto"}
+    assert precision.in_float32(folder, trained[0]).values == ("precision=float32",)
+    exact, rounded = map(precision.errors_of, precision.both_sides(folder, cells))
+    assert len(exact) == 5 + 5 + 2, "changing, fixed, control"
+    numbers = "4.64 (4.54, 4.64, 4.74) | 4.74 (4.64, 4.74, 4.84) | +0.10 | 0.25 |"
+    lines = precision.table(exact, rounded).splitlines()
+    assert f"| VICReg fixed uniform 1.25 control | {numbers}" in lines
+    assert precision.too_far(exact, rounded) == []
+
+
+def test_a_verdict_that_precision_changes_is_named(both):
+    """0.1 px decide here: half of the error of the centre, the bound of "found", is at 4.7 px."""
+    changed = precision.changed_verdicts(*precision.both_sides(*both))
+    assert changed
+    assert all(line.endswith(" in bfloat16") and " in float32, " in line for line in changed)
+
+
+@pytest.mark.parametrize(("moved", "far"), [(0.24, False), (-0.26, True)])
+def test_a_mean_may_move_by_the_margin_or_the_range_of_the_seeds(moved, far):
+    near = {"a cell": [2.0, 2.1, 2.2]}
+    assert bool(precision.too_far(near, {"a cell": [2.1 + moved] * 3})) == far
+    wide = {"a cell": [1.8, 2.1, 2.4]}
+    assert not precision.too_far(wide, {"a cell": [2.1 + moved] * 3})
 
 
 def test_only_what_is_missing_is_trained(tmp_path, monkeypatch, capsys):

@@ -141,5 +141,13 @@ def test_bfloat16_differs_by_its_rounding_only():
     exact = encoder(frames)
     with torch.autocast("cpu", torch.bfloat16):
         rounded = encoder(frames)
-    assert rounded.dtype == torch.bfloat16
     assert 1e-4 < relative_error(rounded, exact) < 3e-2
+
+
+@pytest.mark.parametrize("sizes", [{}, {"backbone_mlp": 24}], ids=["embedding", "backbone_mlp"])
+def test_embeddings_are_not_rounded_to_bfloat16(sizes):
+    encoder = build_encoder(section(**sizes))
+    with torch.autocast("cpu", torch.bfloat16):
+        embeddings = encoder(torch.randn(16, 1, 28, 28))
+    assert embeddings.dtype == torch.float32
+    assert not torch.equal(embeddings, embeddings.bfloat16().float())

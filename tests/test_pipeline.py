@@ -315,3 +315,17 @@ def test_a_queued_experiment_runs_the_code_it_was_queued_with(fresh):
         status = run(fresh, "dvc", "queue", "status").stdout
     run(fresh, "dvc", "queue", "stop")
     assert "Success" in status, status
+
+
+def test_the_lock_names_no_stage_that_the_pipeline_has_lost():
+    """DVC keeps them for ever, and parses all of them at each command."""
+    read = yaml.CSafeLoader
+    stages = yaml.load((ROOT / "dvc.yaml").read_bytes(), read)["stages"]
+    models = yaml.load((ROOT / "grids.yaml").read_bytes(), read)["models"]
+    for name in yaml.load((ROOT / "dvc.lock").read_bytes(), read)["stages"]:
+        stage, _, of = name.partition("@")
+        scale, _, model = of.partition("-")
+        assert stage in stages, name
+        matrix = stages[stage].get("matrix", {})
+        assert bool(scale) == ("scale" in matrix), name
+        assert model in (models if "model" in matrix else [""]), name

@@ -103,6 +103,12 @@ def test_verdicts_stand_only_on_finished_cells(report):
     assert {row["verdict"] for row in rows(report, "claims")} == {"not run"}
 
 
+def test_the_page_and_the_table_of_runs_name_the_arithmetic(report):
+    assert " sequences in float32; dvc repro" in (report / "index.html").read_text()
+    assert {row["arithmetic"] for row in rows(report, "runs")} <= {"float32", "", "not run"}
+    assert "float32" in (report / "runs.csv").read_text()
+
+
 def test_every_cell_has_its_command_and_its_changes(report):
     page = (report / "index.html").read_text()
     for cell in cells_of("quick"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import PurePath
 
@@ -111,6 +112,14 @@ def test_a_curve_that_ends_elsewhere_than_the_summary_is_named(place):
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
     assert len(files.read_curve(file)) == 2
     check_named(file, place)
+
+
+def test_a_run_from_before_the_arithmetic_was_noted_has_the_one_asked_for(place):
+    content = json.loads(place.run.read_text())
+    del content["arithmetic"]
+    write_json(place.run, content)
+    outputs = read_outputs(place)
+    assert (outputs.run.arithmetic, outputs.arithmetic) == (None, "float32")
 
 
 def test_empty_cells_of_a_curve_are_left_out(tmp_path):

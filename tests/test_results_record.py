@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path, PurePath
 
 import pytest
@@ -173,3 +175,11 @@ def test_a_training_is_handed_out_with_its_weights(finished, tmp_root, monkeypat
     }
     assert read_description(place.weights)["settings"]["vicreg"]["embedding_size"] == 16
     assert json.loads(place.run.read_text())["device"] == "cpu"
+
+
+@pytest.mark.parametrize("module", ["grid.run", "grid.verify", "results.track"])
+def test_stages_that_compute_nothing_do_not_wait_for_torch(module):
+    code = f"import slow_features.grid_stages, slow_features.{module}, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert f"slow_features.{module}" in loaded.split()
+    assert not {"torch", "mlflow"} & set(loaded.split())

@@ -40,6 +40,7 @@ def errors():
 def test_every_result_has_its_run_also_those_by_hand(project):
     assert track_everything() == 4
     assert errors() == pytest.approx([3, 4, 5, 6])
+    assert {run.data.tags["arithmetic"] for run in open_store().find()} == {"float32"}
     assert track_everything() == 0
 
 

@@ -8,6 +8,8 @@ import errno
 import os
 import resource
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -22,8 +24,8 @@ from slow_features.data.noise import NoiseSetting
 from slow_features.errors import InputError, InterruptError, MachineError, TrainingError
 from slow_features.identity import training_identity
 from slow_features.models.registry import MODELS
-from slow_features.results.files import RunRecord, read_curve, read_summary
-from slow_features.training import loop
+from slow_features.results.files import RunRecord, read_curve, read_run, read_summary
+from slow_features.training import loop, machine
 from slow_features.training import train as training
 from slow_features.training.curve import Progress, Window
 from slow_features.training.machine import choose_device
@@ -38,9 +40,26 @@ def contents(folder):
     return [(folder / name).read_bytes() for name in FILES]
 
 
+_TRAIN_HERE = """
+import sys
+from slow_features.data.cache import data_for
+from slow_features.paths import project_root
+from slow_features.training.train import train
+from tests.tiny import small_config
+config = small_config("VICReg")
+train(config, data_for(config), project_root() / "here", log=False)
+sys.exit("torch._dynamo" in sys.modules)
+"""
+
+
+def test_a_training_with_lars_does_not_import_the_compiler(tmp_root):
+    subprocess.run([sys.executable, "-c", _TRAIN_HERE], check=True)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("model_type", MODELS)
-def test_same_settings_twice_give_the_same_bytes(model_type, tmp_root):
-    config = small_config(model_type)
+def test_same_settings_twice_give_the_same_bytes(model_type, precision, tmp_root):
+    config = small_config(model_type, f"precision={precision}")
     data = data_for(config)
     for name in ("a", "b"):
         training.train(config, data, tmp_root / name, log=False)
@@ -247,11 +266,21 @@ def test_what_differs_from_run_to_run_lies_in_a_file_of_its_own(tmp_root):
     config = small_config()
     training.train(config, data_for(config), tmp_root / "a", log=False)
     run = RunRecord.model_validate_json((tmp_root / "a/run.json").read_bytes())
-    assert (run.device, run.threads) == ("cpu", 1)
+    assert (run.device, run.threads, run.arithmetic) == ("cpu", 1, "float32")
     assert run.seconds > 0 and run.sequences_per_second > 0
     assert run.machine["cpu"] and run.packages["torch"]
     assert datetime.datetime.fromisoformat(run.started) < datetime.datetime.now(datetime.UTC)
     assert run.taken_over == []
+
+
+@pytest.mark.parametrize(("there", "used"), [(True, "bfloat16"), (False, "float32")])
+def test_a_run_names_the_arithmetic_that_auto_came_to(there, used, tmp_root, monkeypatch):
+    monkeypatch.setattr(machine, "has_bfloat16", lambda device: there)
+    config = small_config("VICReg", "precision=auto", "vicreg.epochs=1")
+    training.train(config, data_for(config), tmp_root / "a", log=False)
+    assert read_run(tmp_root / "a/run.json").arithmetic == used
+    summary = read_summary(tmp_root / "a")
+    assert (summary.settings["precision"], summary.identity) == ("auto", training_identity(config))
 
 
 def test_the_summary_knows_the_weights(tmp_root):

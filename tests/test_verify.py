@@ -140,6 +140,23 @@ def test_another_kind_of_machine_has_a_tolerance_in_px(off, agrees, grid):
     assert said == ("yes" if agrees else f"no: {off * TOLERANCE_PX:.2f} px")
 
 
+@pytest.mark.parametrize(("off", "agrees"), [(0.9, True), (1.1, False)])
+def test_another_arithmetic_on_the_same_machine_has_a_tolerance_in_px(off, agrees, grid):
+    commit(grid, arithmetic="bfloat16")
+    compute(grid, lambda cell: off * TOLERANCE_PX, **LATER, arithmetic="float32")
+    found = verify("quick")
+    assert found.agreeing == (len(grid) if agrees else 0)
+    _, _, _, tolerance, said = rows(found)[CELL]
+    assert tolerance == f"computed in bfloat16 there and in float32 here: {TOLERANCE_PX} px"
+    assert said == ("yes" if agrees else f"no: {off * TOLERANCE_PX:.2f} px")
+
+
+def test_the_same_arithmetic_has_to_give_the_same_bytes(grid):
+    commit(grid, arithmetic="bfloat16")
+    compute(grid, lambda cell: 0.01, **LATER, arithmetic="bfloat16")
+    assert verify("quick").agreeing == 0
+
+
 def test_metrics_that_contradict_their_result_are_found_on_any_machine(grid):
     commit(grid, **ELSEWHERE)
     compute(grid)

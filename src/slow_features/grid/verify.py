@@ -30,6 +30,7 @@ from slow_features.results.files import (
 TOLERANCE_PX = 0.5
 _EXACT = "the same kind of machine: every byte"
 _ROUNDED = f"another kind of machine, which rounds otherwise: {TOLERANCE_PX} px"
+_OTHER_ARITHMETIC = "computed in {} there and in {} here: " + f"{TOLERANCE_PX} px"
 
 
 @dataclass(frozen=True)
@@ -155,16 +156,23 @@ def _compare(cell: Cell) -> Comparison:
         theirs.result.pred.rmse_px,
         ours.result.pred.rmse_px,
         difference,
-        _EXACT if exact else _ROUNDED,
+        _EXACT if exact else _why_not_exact(theirs, ours),
         tuple(other),
         not other,
     )
 
 
 def _kind(outputs: Outputs) -> tuple[str | None, ...]:
-    """Return what decides how a machine rounds: processor, device, torch."""
+    """Return what decides how a machine rounds: processor, device, arithmetic, torch."""
     run = outputs.run
-    return str(run.machine.get("cpu")), run.device, run.packages.get("torch")
+    return str(run.machine.get("cpu")), run.device, outputs.arithmetic, run.packages.get("torch")
+
+
+def _why_not_exact(theirs: Outputs, ours: Outputs) -> str:
+    """Return why bytes may differ, and what decides instead."""
+    if theirs.arithmetic != ours.arithmetic:
+        return _OTHER_ARITHMETIC.format(theirs.arithmetic, ours.arithmetic)
+    return _ROUNDED
 
 
 def _largest_difference(one: Outputs, other: Outputs) -> float:

@@ -44,6 +44,11 @@ class WorldModel(nn.Module):
         self.dots = dots
         self.autocast_dtype: torch.dtype | None = None  # set by config key `precision`
 
+    @property
+    def arithmetic(self) -> str:
+        """The type of convolutions and products by name, "float32" or "bfloat16"."""
+        return str(self.autocast_dtype or torch.float32).removeprefix("torch.")
+
     def autocast(self, device: torch.device) -> torch.autocast:
         """Return the context of convolutions and products, as the setting `precision` says."""
         return torch.autocast(

@@ -20,7 +20,7 @@ class MeNet5(nn.Module):
             conv_block(32 * width, 32 * width, kernel=3, stride=1),
             nn.AvgPool2d(2),  # [N, 32w, 3, 3]
         )
-        self.linear = nn.Linear(9 * 32 * width, embedding_size)
+        self.linear = FullPrecisionLinear(9 * 32 * width, embedding_size)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Encode frames [N, C, 28, 28] -> [N, D].
@@ -30,6 +30,19 @@ class MeNet5(nn.Module):
         """
         maps = self.convolutions(frames.to(memory_format=torch.channels_last))
         return self.linear(maps.permute(0, 2, 3, 1).flatten(1))
+
+
+class FullPrecisionLinear(nn.Linear):
+    """nn.Linear in the type of its weights, inside of an autocast context too.
+
+    An embedding that leaves the encoder rounded to bfloat16 cost one seed of three 0.16 px
+    (docs/performance.md), and these products are a small part of an encoder's.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features [N, in] -> [N, out]."""
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.to(self.weight.dtype))
 
 
 def conv_block(channels_in: int, channels_out: int, kernel: int, stride: int) -> nn.Sequential:
@@ -50,4 +63,4 @@ def build_encoder(section: ModelSection) -> nn.Module:
     encoder = MeNet5(section.channels, section.backbone_width_factor, size)
     if not isinstance(section.backbone_mlp, int):
         return encoder
-    return nn.Sequential(encoder, nn.Linear(size, section.backbone_mlp, bias=False))
+    return nn.Sequential(encoder, FullPrecisionLinear(size, section.backbone_mlp, bias=False))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from torch import Tensor
+if TYPE_CHECKING:  # who reads results alone does not wait for torch
+    from torch import Tensor
 
 Solver = Literal["closed_form", "adam", "own"]
 

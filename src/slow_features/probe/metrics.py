@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, TypedDict
 
 from slow_features.data.geometry import centre, to_unit_square
 from slow_features.errors import TrainingError
+
+if TYPE_CHECKING:  # who reads results alone does not wait for torch
+    from torch import Tensor
 
 # The metrics of an experiment, as files, plots, tables and MLflow name them.
 NAMES = {
@@ -48,7 +48,7 @@ class SquaredDistance:
     """
 
     def __init__(self) -> None:
-        self.total: Tensor | float = 0.0
+        self.total: Tensor | float = 0.0  # a number until the first batch
         self.sequences = 0
 
     def add(self, decoded_px: Tensor, true_px: Tensor) -> None:
@@ -59,9 +59,9 @@ class SquaredDistance:
     def mean(self) -> Tensor:
         """Return the mean over sequences, per time step and dot: [T, dots] in px^2.
 
-        Raises TrainingError when it is not finite.
+        Of one batch at least. Raises TrainingError when it is not finite.
         """
-        mean = torch.as_tensor(self.total) / self.sequences
+        mean = self.total / self.sequences
         if not mean.isfinite().all():
             raise TrainingError("what the probe reads off the model's states is not finite")
         return mean
@@ -87,4 +87,4 @@ def error_table(mean_squares: Tensor, dots: Sequence[str]) -> ErrorTable:
 
 def centre_like(true_px: Tensor) -> Tensor:
     """Return the centre baseline's answer: the mean location, whatever the sequence."""
-    return torch.full_like(true_px, centre())
+    return true_px.new_full(true_px.shape, centre())

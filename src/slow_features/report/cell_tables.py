@@ -95,6 +95,7 @@ def runs_table(results: Results) -> Table:
         "sequences/s",
         "device",
         "threads",
+        "arithmetic",
         "machine",
         "code",
     )
@@ -112,7 +113,7 @@ def runs_table(results: Results) -> Table:
 def _run_row(result: CellResult) -> Sequence[Value]:
     cell = result.cell
     if result.outputs is None:
-        return NotRun((cell, NOT_RUN, *[None] * 6))
+        return NotRun((cell, NOT_RUN, *[None] * 7))
     outputs, run = result.outputs, result.outputs.run
     return (
         cell,
@@ -121,6 +122,7 @@ def _run_row(result: CellResult) -> Sequence[Value]:
         run.sequences_per_second,
         run.device,
         run.threads,
+        outputs.arithmetic,
         f"{run.machine['cpu']}, {run.machine['cores']} cores",
         revisions(run),
     )

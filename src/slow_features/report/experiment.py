@@ -208,6 +208,7 @@ def _run_table(found: Outputs) -> Table:
     rows: list[tuple[str, Any]] = [
         ("code (git revision)", revisions(run)),
         ("training took", f"{run.seconds} s, {run.sequences_per_second} sequences/s"),
+        ("in", f"{found.arithmetic}: the arithmetic of convolutions and products"),
         ("on", f"{run.device}, {run.threads} threads; {_machine(run.machine)}"),
         ("packages", ", ".join(f"{name} {v or 'none'}" for name, v in run.packages.items())),
     ]

@@ -101,15 +101,20 @@ def _elsewhere(others: Iterable[str]) -> str:
 
 
 def origin(results: Results) -> str:
-    """Return scale, seeds, budget and command, the line under every figure and table."""
+    """Return scale, seeds, budget, arithmetic and command: the line under figures and tables."""
     trained = [r.cell.config for r in results.cells if MODELS[r.cell.model_type].trains]
     epochs = sorted({config.model.epochs for config in trained})
     size = max((config.dataset_size for config in trained), default=0)
     seeds = sorted({r.cell.seed for r in results.cells})
     return (
         f"Scale {results.scale}; {seeds_in_words(seeds)}; {_range(epochs)} epochs of "
-        f"{size:,} sequences; dvc repro report@{results.scale}"
+        f"{size:,} sequences{_arithmetic(results)}; dvc repro report@{results.scale}"
     )
+
+
+def _arithmetic(results: Results) -> str:
+    used = sorted({result.finished.arithmetic for result in results.finished})
+    return f" in {' and '.join(used)}" if used else ""
 
 
 def seeds_in_words(seeds: Sequence[int]) -> str:

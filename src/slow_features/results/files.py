@@ -13,7 +13,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, ValidationError
 
@@ -85,8 +85,10 @@ class Summary(BaseModel):
 class RunRecord(BaseModel):
     """Content of run.json: what differs from one run of the same training to the next.
 
-    git_revision: of the code that trained, None if unknown. taken_over: revisions whose code was
-    shown to compute the same, and whose result this has become since.
+    arithmetic: of convolutions and products, which `precision: auto` leaves to the machine; None
+    in records from before it was noted. git_revision: of the code that trained, None if unknown.
+    taken_over: revisions whose code was shown to compute the same, and whose result this has become
+    since.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -96,6 +98,7 @@ class RunRecord(BaseModel):
     sequences_per_second: float
     device: str
     threads: int
+    arithmetic: Literal["float32", "bfloat16"] | None = None
     machine: dict[str, str | int]
     packages: dict[str, str | None]
     git_revision: str | None
@@ -128,6 +131,11 @@ class Outputs:
     def metrics(self) -> dict[str, float]:
         """The headline numbers, as metrics.json has them."""
         return self.result.flat(self.dynamics)
+
+    @property
+    def arithmetic(self) -> str:
+        """The arithmetic that was used; of a record that does not note it, the one asked for."""
+        return self.run.arithmetic or self.summary.settings["precision"]
 
 
 def read_outputs(place: Place) -> Outputs:

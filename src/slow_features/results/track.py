@@ -130,6 +130,7 @@ def entry_of(config: Experiment, stage: str, place: Place, tags: Mapping[str, st
             **tags,
             "data_checksum": result.data_checksum,
             "weights_checksum": result.weights_checksum,
+            "arithmetic": outputs.arithmetic,
             "git_revision": run.git_revision,
         },
         curve=place.train / files.CURVES_FILE if summary.steps else None,

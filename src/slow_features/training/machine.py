@@ -1,4 +1,4 @@
-"""Where and how to compute: device, threads, precision, allocator."""
+"""Where and how to compute: device, threads, precision, allocator, and no compiler."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ _NEVER = 2**31 - 1
 
 
 def prepare_machine(config: Experiment) -> torch.device:
-    """Set threads and allocator for this process and return the device to compute on.
+    """Set up threads, allocator and torch for this process; return the device to compute on.
 
     Raises MachineError when the device that the settings name is not there.
     """
     torch.set_num_threads(config.threads)
     keep_freed_memory()
+    leave_compiler_out()
     return choose_device(config.device)
 
 
@@ -72,3 +73,17 @@ def keep_freed_memory() -> None:
     if hasattr(libc, "gnu_get_libc_version"):
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, _NEVER)
+
+
+def leave_compiler_out() -> None:
+    """Keep LARS from importing torch's compiler, which nothing here uses.
+
+    Methods of torch's optimisers import the compiler at their first call, 800 modules, only to have
+    themselves excluded from it: the wrapper around each looks for the form that is excluded, and
+    where nothing is compiled that is the method itself. Changes no result. Adam's own step imports
+    the compiler all the same.
+    """
+    for method in vars(torch.optim.Optimizer).values():
+        wrapped = getattr(method, "__wrapped__", None)
+        if wrapped is not None:
+            vars(wrapped).setdefault("__dynamo_disable", wrapped)

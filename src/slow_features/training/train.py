@@ -82,7 +82,10 @@ def _tracked(
 ) -> AbstractContextManager[tracking.Run]:
     if not log:
         return nullcontext(tracking.Run([]))
-    tags = {"data_checksum": session.data_checksum}
+    tags = {
+        "data_checksum": session.data_checksum,
+        "arithmetic": session.model.arithmetic,
+    }
     return tracking.run(
         session.config,
         stage="train",
@@ -155,6 +158,7 @@ def _run_record(session: Session, progress: Progress) -> files.RunRecord:
         sequences_per_second=round(sequences / max(progress.seconds, 1e-9), 1),
         device=str(session.device),
         threads=session.config.threads,
+        arithmetic=session.model.arithmetic,
         machine=here.machine,
         packages=here.packages,
         git_revision=here.git_revision,
