@@ -2,7 +2,7 @@
 
     python -m tests.kill_run --kills 1000 --seed 1 --log kill_run.jsonl
 
-In turn, each task below is killed five times at moments from the seed, run to its end, and every
+In turn, each task below is killed ten times at moments from the seed, run to its end, and every
 file that it leaves, with all that MLflow has of it, is compared with what nobody has killed. The
 log has a line for each such round; a run that was stopped goes on after the last of them. At the
 end there is a line for each kind of stage. Exit code 1 if anything differed; what did is kept.
@@ -33,7 +33,8 @@ from tests.test_kills_grid import Grid
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "reproduce_configs/published"
-KILLS = 5  # of each round
+KILLS, EPOCHS = 10, 5  # of each round
+STRIDE = 23  # from task to task, so that the kinds of stages take turns
 BY_HAND = ("--configs", "config.yaml")
 CELL = "quick/{}/changing_uniform/alpha1.5-published-seed1"
 # Of another moment, for locks, or compared as what MLflow has of it.
@@ -143,10 +144,10 @@ class Killed(Killable):
 
 def prepare(folder: Path, task: Task, store: Path) -> Path:
     """Make the folder that a task begins with."""
-    Grid(folder, epochs=10)
+    Grid(folder, epochs=EPOCHS)
     shutil.copytree(PUBLISHED, folder / PUBLISHED.relative_to(ROOT))
     shutil.copy(store, folder / "mlflow.db")
-    (folder / "config.yaml").write_text(yaml.safe_dump(with_epochs(task.settings, 10)))
+    (folder / "config.yaml").write_text(yaml.safe_dump(with_epochs(task.settings, EPOCHS)))
     for line in task.before:
         Killable(folder, *line).finish()
     for log in folder.glob("*.log"):
@@ -215,7 +216,7 @@ def main() -> int:
     ForkedStage(home, "train", "--help").wait()  # now the server has imported everything
     while sum(one["kills"] for one in rounds) < arguments.kills:
         number = len(rounds)
-        task = TASKS[number % len(TASKS)]
+        task = TASKS[STRIDE * number % len(TASKS)]
         rounds.append(one_round(task, number, arguments.seed, home, home / "mlflow.db"))
         with log.open("a") as file:
             file.write(json.dumps(rounds[-1]) + "\n")
