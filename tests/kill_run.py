@@ -37,7 +37,7 @@ KILLS, EPOCHS = 10, 5  # of each round
 STRIDE = 23  # from task to task, so that the kinds of stages take turns
 BY_HAND = ("--configs", "config.yaml")
 CELL = "quick/{}/changing_uniform/alpha1.5-published-seed1"
-# Of another moment, for locks, or compared as what MLflow has of it.
+# Of another moment, empty, or compared as what MLflow has of it.
 DIFFERS = {"run.json", "sha256.json", "lock", "mlflow.db", "alpha1.5-published-seed1.json"}
 # Of another moment in MLflow, too: times, speed, the process, the checksum of what was filled in.
 DUMP = """
