@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup plan reproduce verify takeover test test-all test-kills audit bench bench-quick lint format mlflow clean
+.PHONY: help setup plan reproduce verify takeover test test-all test-kills kill-run audit bench bench-quick lint format mlflow clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test-all: $(READY) ## run the slow tests too
 
 test-kills: $(READY) ## kill trainings, the parallel runner and DVC, and count what survives (10 minutes)
 	pytest -n 2 -m '' tests/test_kills.py tests/test_kills_grid.py tests/test_kills_dvc.py
+
+kill-run: $(READY) ## 1,000 SIGKILLs over every kind of stage, byte for byte; can be stopped and continued (an hour or more)
+	python -m tests.kill_run
 
 # --strict: a package that the service does not know is a failure, not a silent pass.
 audit: $(READY) ## look up known vulnerabilities of the locked packages (asks pypi.org)

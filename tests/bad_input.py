@@ -553,7 +553,8 @@ def quick(**entries: object) -> Callable[[dict], object]:
 
 GRIDS: dict[str, tuple[Callable[[dict], object], str]] = {
     "no scale": (lambda g: g.pop("quick"), "scale = 'quick'"),
-    "scale a list": (lambda g: g.update(quick=[1]), "scale = 'quick'"),
+    "scale a list": (lambda g: g.update(quick=[1]), "quick = [1]: allowed: a scale"),
+    "scale null": (lambda g: g.update(quick=None), "quick = null: allowed: a scale"),
     "no families": (lambda g: g.pop("families"), "families"),
     "families a text": (lambda g: g.update(families="changing_uniform"), "families"),
     "family unknown to DVC": (lambda g: g.update(families=["x"]), "quick.levels.changing_uniform"),
@@ -564,6 +565,9 @@ GRIDS: dict[str, tuple[Callable[[dict], object], str]] = {
     "level no number": (quick(levels={"changing_uniform": ["a"]}), "levels"),
     "level a path": (quick(levels={"changing_uniform": ["../.."]}), "levels"),
     "level negative": (quick(levels={"changing_uniform": ["-1"]}), "levels"),
+    "level in other digits": (quick(levels={"changing_uniform": ["١.٥"]}), "levels"),
+    "adam_probe at no level": (quick(adam_probe={"changing_uniform": ["9"]}), "has 9, which is no"),
+    "adam_probe of no family": (quick(adam_probe={"fixed_unifrom": ["1.5"]}), "no level of the"),
     "family a shell line": (quick(levels={"; touch pwned": ["1"]}), "'; touch pwned'"),
     "no seeds": (quick(seeds=[]), "seeds"),
     "seed a text": (quick(seeds=["1"]), "seeds"),
@@ -690,6 +694,13 @@ def machine_cases() -> list[Case]:
              ("train: a link to nowhere",),
              spoil=lambda folder: (folder / "train").symlink_to("none")),
     ]  # fmt: skip
+    found.append(
+        Case(
+            "output that no shell has expanded",
+            ("--values", "output_path=~/x"),
+            ("output_path = ~/x", "$HOME/x"),
+        )
+    )
     found.append(
         Case("output of other things", ("--values", "output_path=mine"),
              ("mine/train", "is no training, so it is not replaced"), needs=(RUN,),

@@ -59,25 +59,22 @@ KINDS = {
 }  # fmt: skip
 
 
-class Place:
-    """A project of its own with one experiment, run by hand or killed."""
+def with_epochs(kind: str, epochs: int) -> dict:
+    """Return the settings of a kind, to be trained for so many epochs."""
+    config = KINDS[kind]
+    section = config["model_type"].lower()
+    return {**config, section: {**config[section], "epochs": epochs}}
 
-    def __init__(
-        self, folder: Path, kind: str, store: Path, epochs: int, launch: type[Stage] = ForkedStage
-    ) -> None:
-        config = KINDS[kind]
-        section = config["model_type"].lower()
-        config = {**config, section: {**config[section], "epochs": epochs}}
-        folder.mkdir()
-        shutil.copy(store, folder / "mlflow.db")  # empty; to make it takes longer than a training
-        (folder / "dvc.yaml").touch()
-        (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        self.folder, self.launch = folder, launch
-        self.trains = config["model_type"] != "Random"
+
+class Killable:
+    """A stage in a folder that is a project of its own, killed and started again."""
+
+    def __init__(self, folder: Path, *line: str, launch: type[Stage] = ForkedStage) -> None:
+        self.folder, self.line, self.launch, self.trains = folder, line, launch, True
 
     def start(self, **options) -> Stage:
-        """Start `stages/train.py`, which probes too."""
-        return self.launch(self.folder, "train", "--configs", "config.yaml", **options)
+        """Start the stage."""
+        return self.launch(self.folder, *self.line, **options)
 
     def forget(self) -> None:
         """Remove all that a run leaves but for MLflow's store."""
@@ -90,13 +87,27 @@ class Place:
         assert stage.wait() == 0, stage.errors()
         return stage.errors()
 
-    def results(self) -> dict[str, bytes]:
-        """Return the bytes of every result."""
-        return {name: (self.folder / "runs/experiment" / name).read_bytes() for name in RESULTS}
-
     def checkpoints(self) -> list[Path]:
         """Return the checkpoints, one at most."""
         return list(self.folder.glob(".checkpoints/*/checkpoint.safetensors"))
+
+
+class Place(Killable):
+    """A project of its own with one experiment, which `stages/train.py` trains and probes."""
+
+    def __init__(
+        self, folder: Path, kind: str, store: Path, epochs: int, launch: type[Stage] = ForkedStage
+    ) -> None:
+        super().__init__(folder, "train", "--configs", "config.yaml", launch=launch)
+        folder.mkdir()
+        shutil.copy(store, folder / "mlflow.db")  # empty; to make it takes longer than a training
+        (folder / "dvc.yaml").touch()
+        (folder / "config.yaml").write_text(yaml.safe_dump(with_epochs(kind, epochs)))
+        self.trains = KINDS[kind]["model_type"] != "Random"
+
+    def results(self) -> dict[str, bytes]:
+        """Return the bytes of every result."""
+        return {name: (self.folder / "runs/experiment" / name).read_bytes() for name in RESULTS}
 
     def check_mlflow(self, monkeypatch) -> None:
         """Check that MLflow has one run, with the curve as it is in the file, no step twice."""
@@ -110,8 +121,8 @@ class Place:
         assert sorted((point.step, point.value) for point in history) == curve
 
 
-def kill_at_random(place: Place, times: int, whole_seconds: float, seed: str) -> int:
-    """Start the experiment and kill it, so many times; return how often it went on from a step.
+def kill_at_random(place: Killable, times: int, whole_seconds: float, seed: str) -> int:
+    """Start the stage and kill it, so many times; return how often it went on from a step.
 
     The moment is uniform over a whole run, or, every second time, over the tenth of a run that
     follows a checkpoint. A run that ends before its moment comes is started afresh.

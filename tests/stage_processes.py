@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -53,8 +54,9 @@ class Process:
         return self._process.poll() is not None
 
     def kill(self, number: int = signal.SIGKILL) -> int:
-        """Send a signal, wait, and return the exit code."""
-        os.kill(self.pid, number)
+        """Send a signal, wait, and return the exit code; it may have ended in the meantime."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
         return self.wait()
 
     def descendants(self) -> list[psutil.Process]:

@@ -87,6 +87,26 @@ def test_without_the_environment_one_line_says_how_to_make_it(script, tmp_path):
     assert ended.stderr.count("\n") == 1
 
 
+def test_pictures_do_not_depend_on_the_users_matplotlib(tmp_path):
+    """A notebook's backend, which its commands inherit, need not be installed here."""
+    (tmp_path / "matplotlibrc").write_text("figure.facecolor: red")
+    main = (
+        "from slow_features.errors import exit_with_message\n"
+        "def main():\n"
+        "    import matplotlib\n"
+        "    print(matplotlib.get_backend(), matplotlib.rcParams['figure.facecolor'])\n"
+        "exit_with_message(main)"
+    )
+    theirs = {
+        "MPLBACKEND": "module://matplotlib_nowhere",
+        "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", main], env=os.environ | theirs, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["agg", "white"], done.stderr
+
+
 def test_a_missing_module_of_ours_keeps_its_traceback():
     from slow_features.errors import exit_with_message
 

@@ -19,6 +19,11 @@ from tests.test_pipeline import environment, make_clone, run
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 REPRO = [sys.executable, "-m", "dvc", "repro", "experiment-probe"]
 REPRODUCE = [sys.executable, "stages/reproduce.py"]
+IDENTITY = """
+from slow_features.config.load import load_config
+from slow_features.results.store import StoredCell
+print(StoredCell(load_config(["params.yaml"]).config).identity)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +46,13 @@ def whole_outputs(clone):
     return recorded(folder)
 
 
+@pytest.fixture(scope="module")
+def checkpoint(clone):
+    """Where the experiment's checkpoint lies: `reproduce.py` trains cells of the grid before it."""
+    identity = run(clone, sys.executable, "-c", IDENTITY).stdout.strip()
+    return f".checkpoints/{identity}/checkpoint.safetensors"
+
+
 @pytest.mark.parametrize(
     ("line", "number"),
     [
@@ -49,11 +61,13 @@ def whole_outputs(clone):
     ],
     ids=["dvc-KILL", "dvc-TERM", "dvc-INT", "reproduce-KILL", "reproduce-TERM", "reproduce-INT"],
 )  # fmt: skip
-def test_dvc_stopped_or_killed(line, number, clone, whole_outputs, tmp_path, record_property):
+def test_dvc_stopped_or_killed(
+    line, number, clone, checkpoint, whole_outputs, tmp_path, record_property
+):
     """Its stage keeps a checkpoint and ends; `dvc repro` goes on, with no lock to be deleted."""
     folder = shutil.copytree(clone, tmp_path / "clone", symlinks=True)
     main = Process(folder, line, environment(folder))
-    wait_until(lambda: list(folder.glob(".checkpoints/*/checkpoint.safetensors")))
+    wait_until((folder / checkpoint).exists, seconds=300)
     family = main.descendants()
     if (line, number) == (REPRO, signal.SIGINT):
         os.killpg(main.pid, number)  # as Ctrl-C in a terminal, which reaches the whole group

@@ -192,6 +192,16 @@ def test_structured_noise_is_called_what_it_is_made_of(tree):
     assert PANELS["fixed_structured"].format(images="CIFAR-10 images") in titles
 
 
+def test_a_grid_without_structured_noise_has_a_report(tmp_root):
+    root = Path(__file__).parents[1]
+    (tmp_root / "reproduce_configs").symlink_to(root / "reproduce_configs")
+    levels = {"changing_uniform": ["1.5"]}
+    grid = {"families": [*levels], "models": ["Random"], "mine": {"seeds": [1], "levels": levels}}
+    (tmp_root / "grids.yaml").write_text(json.dumps(grid))
+    write_grid_report("mine")
+    assert "changing uniform" in (tmp_root / "reports/mine/report.md").read_text().lower()
+
+
 def test_an_empty_grid_has_a_report_too(tmp_path):
     write_grid_report("quick", places_below(tmp_path / "nothing"), tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()

@@ -108,6 +108,16 @@ def test_without_one_of_its_files_it_is_not_recorded(name, kept):
     assert is_recorded(NAME, CELL, "train") == name.startswith("results/probe")
 
 
+@pytest.mark.parametrize("step", ["train", "probe"])
+def test_a_record_that_names_other_settings_is_none(step, kept):
+    """A report refuses it, and says that its stages have to run again."""
+    file = kept.train / "train.json"
+    content = json.loads(file.read_text())
+    content["settings"]["seed"] = 7
+    file.write_text(json.dumps(content))
+    assert not is_recorded(NAME, CELL, step)
+
+
 def test_a_forged_metric_is_no_record(kept):
     """Only metrics.json, which `dvc metrics show` reads, says something else."""
     file = kept.probe / "metrics.json"

@@ -89,6 +89,12 @@ def flip(file: Path) -> None:
     file.write_bytes(bytes(content))
 
 
+def loop(file: Path) -> None:
+    """Replace a file by a link to itself."""
+    file.unlink()
+    file.symlink_to(file.name)
+
+
 DAMAGES = {
     "one bit of the weights": ("train", lambda p: flip(p.weights), "model.safetensors"),
     "no weights": ("train", lambda p: p.weights.unlink(), "model.safetensors"),
@@ -97,6 +103,9 @@ DAMAGES = {
     "no run": ("train", lambda p: p.run.unlink(), "run.json"),
     "no seal": ("train", lambda p: (p.train / "sha256.json").unlink(), "sha256.json"),
     "a file too many": ("train", lambda p: (p.train / "more").touch(), "more"),
+    "a pipe": ("train", lambda p: (p.run.unlink(), os.mkfifo(p.run)), "run.json"),
+    "a link to itself": ("train", lambda p: loop(p.train / "train.json"), "train.json"),
+    "a folder": ("probe", lambda p: (p.probe / "more").mkdir(), "more"),
     "no result": ("probe", lambda p: (p.probe / "result.json").unlink(), "result.json"),
     "one bit of the result": ("probe", lambda p: flip(p.probe / "result.json"), "result.json"),
     "forged metrics": ("probe", lambda p: (p.probe / "metrics.json").write_text("{}"), "metrics"),

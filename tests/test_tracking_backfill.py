@@ -11,8 +11,10 @@ from slow_features import tracking
 from slow_features.config.schema import Experiment
 from slow_features.errors import MachineError
 from slow_features.files import write_text
+from slow_features.process import this_process
 from slow_features.tracking import Entry, backfill
 from slow_features.tracking.backfill import read_curve
+from slow_features.tracking.mlflow_sink import MlflowSink
 from slow_features.tracking.store import open_store
 
 
@@ -126,6 +128,28 @@ def test_a_live_run_keeps_what_it_has_and_gets_what_it_lacks(store_root):
     assert runs()["cell1"].info.status == "FINISHED"
     assert losses("cell1") == [(0, 3.0), (1, 2.0), (2, 1.0)]
     assert list((store_root / "mlartifacts" / live).rglob("picture.txt"))
+
+
+def test_a_live_run_survives_a_kill_just_before_its_end(store_root, monkeypatch):
+    """Else it went into MLflow's bin, and what the training had logged with it."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    with tracking.run(Experiment(seed=1), stage="train", identity="cell1") as run:
+        run.log_artifact("dvc.yaml")
+    before = runs()["cell1"].info.run_id
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(MlflowSink, "finish", kill)
+        backfill([entry(1)])
+    ended = this_process().rpartition(":")[0] + ":0"
+    open_store().client.set_tag(before, "process", ended)
+    assert backfill([entry(1)]) == 1
+    info = runs()["cell1"].info
+    assert (info.run_id, info.status) == (before, "FINISHED")
 
 
 def test_a_run_that_is_being_logged_is_left_alone(store_root):

@@ -106,6 +106,20 @@ def test_a_database_without_our_experiment_is_used(store_root):
     assert run.info.artifact_uri.startswith((store_root / "mlartifacts").as_uri())
 
 
+def test_an_experiment_deleted_in_the_ui_says_how_to_bring_it_back(store_root, capfd):
+    store = open_store()
+    store.client.delete_experiment(store.experiment_id)
+    with pytest.raises(MachineError, match="was deleted") as refused:
+        open_store()
+    command = str(refused.value).partition("to bring it back: ")[2].partition(", with ")
+    variable, _, uri = command[2].partition("=")
+    done = subprocess.run(
+        [sys.executable, "-m", *command[0].split()], env=os.environ | {variable: uri}, check=True
+    )
+    assert done.returncode == 0
+    assert open_store().find() == []
+
+
 def test_a_copied_checkout_keeps_its_files_apart(store_root, tmp_path_factory, monkeypatch):
     with tracking.run(Experiment(), stage="train", identity="old") as run:
         run.log_artifact("dvc.yaml")

@@ -12,6 +12,9 @@ from typing import Any
 from slow_features.interrupt import stop_as_exit, stop_with_parent
 from slow_features.streams import make_streams_safe
 
+# Figures are files here, and look the same whatever the user's notebook or matplotlibrc asks for.
+_PICTURES = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
+
 
 class SlowFeaturesError(Exception):
     """Base of every error whose message is meant for the user. Exit code 1."""
@@ -57,6 +60,7 @@ def exit_with_message(main: Callable[[], None]) -> None:
     full ends none.
     """
     make_streams_safe()
+    os.environ |= _PICTURES
     if "DVC_STAGE" in os.environ:
         stop_with_parent(os.getppid())
     try:

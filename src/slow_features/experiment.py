@@ -64,6 +64,11 @@ def check_before_work(config: Experiment, weights: Path | None = None) -> None:
     from slow_features.training.preflight import check_model
     from slow_features.training.train import check_place
 
+    if config.output_path.startswith("~"):  # no shell has replaced it after the "="
+        raise InputError(
+            f"output_path = {config.output_path}: would be a folder named ~; allowed: a path "
+            "written out, as $HOME/x"
+        )
     place = Place.below(Path(config.output_path))
     check_place(place.train)
     check_writable(place.probe)

@@ -96,6 +96,9 @@ def load_grid(scale: str, file: Path = GRIDS_FILE) -> dict[str, Any]:
     it has a noise family that DVC does not know.
     """
     grids = read_yaml(file, max_depth=4)
+    if not isinstance(grids.get(scale, {}), dict):
+        value = shorten(grids[scale])
+        raise InputError(f"{file}: {scale} = {value}: allowed: a scale, lines of 'key: value'")
     if scale not in scales(file):
         raise InputError(f"scale = {scale!r}: allowed: {', '.join(scales(file))} ({file})")
     if scale in grids:

@@ -11,7 +11,7 @@ from slow_features.models.registry import MODELS, section_name
 
 ModelType = Literal[tuple(MODELS)]
 Family = Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
-Level = Annotated[str, Field(pattern=r"^\d{1,4}(\.\d{1,4})?$")]
+Level = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4})?$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 VariantName = Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
 PUBLISHED = "published"  # the variant that every cell has: the hyper-parameters of its own file
@@ -102,6 +102,16 @@ class Scale(_Part):
     def _variants_have_names_of_their_own(self) -> Self:
         if PUBLISHED in self.variants:
             raise ValueError(f"variants should not have {PUBLISHED}, which every cell has")
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_adam_probes(self) -> Self:
+        """A level that no cell has would be left out in silence."""
+        for family, levels in self.adam_probe.items():
+            if without := set(levels).difference(self.levels.get(family, [])):
+                raise ValueError(
+                    f"adam_probe.{family} has {min(without)}, which is no level of the scale"
+                )
         return self
 
     @model_validator(mode="after")

@@ -143,9 +143,14 @@ def _all_families() -> list[str]:
     return list({family: None for there in levels for family in there if there[family]})
 
 
-def sample_cell(results: Results, family: str) -> Cell:
-    """Return a cell whose settings show a family: of this scale, else of the first that has it."""
+def sample_cell(results: Results, family: str) -> Cell | None:
+    """Return a cell whose settings show a family: of this scale, else of the first that has it.
+
+    None where no scale has it.
+    """
     if family not in results.families:
-        scale = next(name for name in scales() if load_grid(name)["levels"][family])
+        there = (name for name in scales() if load_grid(name)["levels"].get(family))
+        if (scale := next(there, None)) is None:
+            return None
         results = Results(scale, [CellResult(cell, None) for cell in cells_of(scale, family)])
     return reference_cells(results, family)[0].cell

@@ -27,8 +27,8 @@ def draw_loss_panels(results: Results, family: str) -> Figure:
     Relative, since coefficients differ between levels; a line that stays at 1 has not trained.
     """
     groups = _trained_groups(results, family)
-    columns = min(_COLUMNS, len(groups))
-    rows = -(-len(groups) // columns)
+    columns = max(1, min(_COLUMNS, len(groups)))  # no group where nothing is trained
+    rows = max(1, -(-len(groups) // columns))
     figure = new_figure(height=0.5 + 2.2 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes in grid[len(groups) :]:

@@ -56,8 +56,9 @@ def grid_pictures(results: Results, folder: Path) -> dict[str, Picture]:
 def image_source(results: Results) -> str:
     """Return what structured noise is made of: as measured, or as the settings ask for."""
     sources = {result.finished.result.noise.source for result in results.finished}
-    config = sample_cell(results, _STRUCTURED).config
-    return max(sources - {"uniform"}, default=NoiseSetting.from_config(config).source)
+    cell = sample_cell(results, _STRUCTURED)
+    asked = NoiseSetting.from_config(cell.config).source if cell else "photographs"
+    return max(sources - {"uniform"}, default=asked)
 
 
 def figure3_caption(results: Results) -> str:

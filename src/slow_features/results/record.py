@@ -11,8 +11,9 @@ from pathlib import Path, PurePath
 
 from slow_features.errors import InputError
 from slow_features.files import atomic_folder, write_bytes
+from slow_features.identity import other_settings
 from slow_features.results import files
-from slow_features.results.files import PROBE, TRAIN, Place
+from slow_features.results.files import PROBE, TRAIN, Place, Summary
 from slow_features.results.store import StoredCell
 
 
@@ -24,17 +25,24 @@ def is_recorded(name: PurePath, cell: StoredCell, step: str = PROBE) -> bool:
     place = Place.recorded(name)
     try:
         if step == TRAIN:
-            return files.read_training(place)[0].identity == cell.identity
+            return _is_of(files.read_training(place)[0], cell)
         found = files.read_outputs(place)
         metrics = files.read_numbers(place.probe / files.METRICS_FILE)
     except InputError:
         return False
     return (
-        (found.summary.identity, found.result.identity) == (cell.identity, cell.evaluation)
+        _is_of(found.summary, cell)
+        and found.result.identity == cell.evaluation
         and metrics == found.metrics
         and (found.adam is not None) == cell.adam_probe
         and _text(place.probe / files.STEPS_FILE) == files.errors_by_step(found.result)
     )
+
+
+def _is_of(summary: Summary, cell: StoredCell) -> bool:
+    """Return whether a training says that it is the cell's, by its name and by its settings."""
+    named = summary.identity == cell.identity
+    return named and not other_settings(cell.config, summary.settings)
 
 
 def _text(file: Path) -> str | None:

@@ -80,7 +80,8 @@ def backfill(entries: Iterable[Entry]) -> int:
         for entry in entries:
             run, checksum = runs.get(entry.identity), entry.checksum()
             if run is None or not (_is_same(run, checksum) or _is_alive(run)):
-                replace = run is not None and CONTENT in run.data.tags
+                # Of the same content: killed just before its end, so it goes on.
+                replace = run is not None and run.data.tags.get(CONTENT, checksum) != checksum
                 sink = start(store, entry.description(), replace, entry.span())
                 _fill(sink, entry, checksum)
                 written += 1

@@ -144,6 +144,12 @@ def _connect(database: Path) -> Store:
         with suppress(MlflowException):  # another process may just have made it
             client.create_experiment(EXPERIMENT, artifact_location=artifacts)
         experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment.lifecycle_stage == "deleted":  # as the UI does it; its name stays taken
+        raise MachineError(
+            f"{database}: its experiment {EXPERIMENT} was deleted; to bring it back: mlflow "
+            f"experiments restore --experiment-id {experiment.experiment_id}, with "
+            f"MLFLOW_TRACKING_URI=sqlite:///{database.name}"
+        )
     if experiment.artifact_location != artifacts:
         _follow_moved_checkout(database, experiment.artifact_location, artifacts)
     return Store(client, experiment.experiment_id)
