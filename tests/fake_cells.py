@@ -46,3 +46,18 @@ def rules_with(*parts, criteria=()):
 def one_check(criterion, **more):
     """Return a check of VICReg."""
     return {"criterion": criterion, "models": ["VICReg"], **more}
+
+
+def with_remedies(scale, variants, models=("VICReg", "SimCLR")):
+    """Return the cells of a scale and, for each published cell of some models, its remedies."""
+    there = cells_of(scale)
+    return there + [
+        replace(
+            cell,
+            variant=variant,
+            source=f"reproduce_configs/remedies/{cell.model_type}.{variant}.yaml",
+        )
+        for cell in there
+        for variant in variants
+        if cell.model_type in models and cell.variant == "published"
+    ]

@@ -17,7 +17,7 @@ import pytest
 
 from slow_features.config.load import InputError
 from slow_features.grid.cells import cells_of
-from slow_features.report.figure3 import PANELS, draw_figure3
+from slow_features.report.figure3 import PANELS, draw_figure3, figure3_alt
 from slow_features.report.grid import write_grid_report
 from slow_features.report.grid_pictures import figure3_caption, image_source
 from slow_features.report.results import Results, read_cells
@@ -74,8 +74,11 @@ def named(cell):
 def test_the_page_needs_no_other_file_and_escapes_what_it_is_given(report):
     page = (report / "index.html").read_text()
     assert not re.search(r"""\bsrc=(?!"data:)""", page)
-    others = r"""\bhref=(?!"#|"runs.html"|"http://127.0.0.1:5000/)"""
-    assert not re.search(others, page), "links to MLflow and to the runs beside it"
+    others = set(re.findall(r"""\bhref="(?!#|http://127.0.0.1:5000/)([^"]+)""", page))
+    assert all((report / name).is_file() for name in others), "only to files beside it"
+    assert others == {"runs.html"} | {name for name in others if name.endswith(".csv")}
+    for table in ("headline", "claims", "claim_checks", "claim_measurements", "control", "cells"):
+        assert f"{table}.csv" in others
     assert "<script" not in page
     assert "&lt;script&gt;run" in page
     assert "tags.identity%20%3D%20%22%3Cscript%3Erun%3C%2Fscript%3E-quick%22" in page
@@ -95,12 +98,15 @@ def test_cells_that_are_missing_damaged_or_of_other_settings_are_not_run(report)
 
 def test_verdicts_stand_only_on_finished_cells(report):
     checks = rows(report, "claim_checks")
-    held = {row["claim: part"]: row["holds"] for row in checks}
-    assert held["fixed-noise-jepa-fails: uniform noise, level 1.25"] == "holds"
-    changing = [row for row in checks if row["claim: part"].startswith("changing-noise")]
+    held = {(row["claim"], row["part"]): row["holds"] for row in checks}
+    (fails,) = [claim for claim, _ in held if claim.startswith("With noise fixed") and held][:1]
+    assert held[fails, "uniform noise, level 1.25"] == "holds"
+    changing = [row for row in checks if row["claim"].startswith("With noise that changes")]
     assert {row["holds"] for row in changing} == {"not run"}
     assert MISSING in changing[0]["measured"]
-    assert {row["verdict"] for row in rows(report, "claims")} == {"not run"}
+    verdicts = {row["id"]: row["verdict"] for row in rows(report, "claims")}
+    assert verdicts["fixed-noise-jepa-fails"] == "holds so far (1 of 4 parts)"
+    assert verdicts["changing-noise"] == "not run"
 
 
 def test_the_page_and_the_table_of_runs_name_the_arithmetic(report):
@@ -120,34 +126,49 @@ def test_every_cell_has_its_command_and_its_changes(report):
 
 
 def test_both_probes_stand_side_by_side_or_not_run(report):
-    probes = {row["method"]: row for row in rows(report, "probes")}
-    assert probes["Reconstruction (RSSM)"]["Adam, px"] == "4.4"
-    assert probes["VICReg"]["cell"] == "not run"
+    probes = {row["model"]: row for row in rows(report, "probes")}
+    assert probes["RSSM"]["Adam, px"] == "4.4"
+    assert set(probes) == {"RSSM"}, "no other cell of this scale asks for it"
 
 
 def test_no_published_number_stands_in_figure_3():
     """Its only input are our results."""
-    with styled():
-        empty = draw_figure3(
-            Results("quick", read_cells(cells_of("quick"), places_below(Path("there/is/nothing"))))
-        )
-        lines = [line for axes in empty.axes for line in axes.get_lines()]
-        assert {line.get_marker() for line in lines if line.get_marker() != "x"} <= set("osD^v")
-        drawn = [y for line in lines if line.get_marker() != "x" for y in line.get_ydata()]
-    assert all(y != y for y in drawn), "something is drawn without a result"
+    for scale in ("quick", "standard"):
+        nothing = read_cells(cells_of(scale), places_below(Path("there/is/nothing")))
+        with styled():
+            empty = draw_figure3(Results(scale, nothing))
+            lines = [line for axes in empty.axes for line in axes.get_lines()]
+            drawn = [y for line in lines if line.get_marker() != "x" for y in line.get_ydata()]
+        assert all(y != y for y in drawn), "something is drawn without a result"
+        assert any(line.get_marker() == "x" for line in lines)
 
 
-def test_a_level_of_figure_3_hides_no_method_and_its_band_stays_near_it(tree):
+def test_one_level_is_a_dot_plot_with_a_row_for_each_method_and_variant(tree):
     results = Results("quick", read_cells(cells_of("quick"), tree))
     with styled():
-        panel = draw_figure3(results).axes[1]
-        lines = [line for line in panel.get_lines() if len(line.get_xdata()) == 1]
-        alphas = sorted(line.get_xdata()[0] for line in lines if line.get_marker() != "x")
+        panels = draw_figure3(results).axes
+    assert len(panels) == 2
+    names = [label.get_text() for label in panels[0].get_yticklabels()]
+    assert names[:4] == ["VICReg", "VICReg, control", "SimCLR", "SimCLR, control"]
+    drawn = {line.get_label(): line.get_xdata()[0] for line in panels[1].get_lines()}
+    assert drawn["VICReg, control"] == pytest.approx(8.0)
+    fills = {line.get_label(): line.get_fillstyle() for line in panels[1].get_lines()}
+    assert (fills["VICReg"], fills["VICReg, control"]) == ("full", "none")
+    said = [text.get_text() for text in panels[1].texts]
+    assert said.count("8.00") == 4
+    assert "VICReg, control 8.00" in figure3_alt(results)
+
+
+def test_a_level_of_figure_3_hides_no_method_and_its_band_stays_near_it():
+    results = Results("standard", [finished(c) for c in cells({"fixed_uniform"})])
+    with styled():
+        panel = draw_figure3(results).axes[0]
+        alphas = sorted(x for line in panel.get_lines() for x in line.get_xdata() if x > 2)
         band = panel.collections[0].get_paths()[0].vertices[:, 0]
     assert len(alphas) == 7, "five methods and two controls"
-    assert min(b - a for a, b in itertools.pairwise(alphas)) > 0.09
-    assert band.min() == pytest.approx(1.25 - 0.35)
-    assert band.max() == pytest.approx(1.25 + 0.35)
+    assert min(b - a for a, b in itertools.pairwise(alphas)) > 0.05
+    assert band.min() == pytest.approx(0.5 - 0.2)
+    assert band.max() <= 3.2
 
 
 def test_figure_3_explains_only_what_it_shows(tree):
@@ -165,9 +186,9 @@ def test_figure_3_explains_only_what_it_shows(tree):
     assert "the range of 2 or 3 seeds. " in said
     five = [finished(cell) for cell in cells({"fixed_uniform"}, seeds=range(5))]
     assert "the 95% t interval of the mean of 5 seeds. " in figure3_caption(Results("five", five))
-    with styled():
-        said = [text.get_text() for axes in draw_figure3(complete).axes for text in axes.texts]
-    assert said == ["not in this scale"] * 2
+    absent = "Not in this scale: changing structured and fixed structured noise."
+    assert absent in figure3_caption(complete)
+    assert "Grey columns" not in figure3_caption(complete)
 
 
 @pytest.mark.parametrize(("seeds", "points"), [(1, 0), (2, 2), (4, 4), (5, 0)])
@@ -176,9 +197,9 @@ def test_a_panel_shows_the_points_of_few_seeds_and_the_spread_of_more(seeds, poi
     one = [c for c in there if (c.model_type, c.variant, c.alpha) == ("IDM", "published", "1.25")]
     results = Results("x", [finished(cell, error_px=2.0 + cell.seed) for cell in one])
     with styled():
-        lines = draw_figure3(results).axes[1].get_lines()
-        dots = [line.get_ydata() for line in lines if line.get_marker() == "."]
-        spans = [line.get_ydata() for line in lines if line.get_marker() == "None"]
+        lines = draw_figure3(results).axes[0].get_lines()
+        dots = [line.get_xdata() for line in lines if line.get_marker() == "."]
+        spans = [line.get_xdata() for line in lines if line.get_marker() == "None"]
     assert [len(shown) for shown in dots] == ([points] if points else [])
     errors = [2.0 + seed for seed in range(seeds)]
     assert [list(span) for span in spans] == ([list(spread(errors))] if seeds > 1 else [])
@@ -187,9 +208,10 @@ def test_a_panel_shows_the_points_of_few_seeds_and_the_spread_of_more(seeds, poi
 def test_structured_noise_is_called_what_it_is_made_of(tree):
     results = Results("quick", read_cells(cells_of("quick"), tree))
     assert image_source(results) == "photographs"
+    structured = Results("s", [finished(cell) for cell in cells({"fixed_structured"})])
     with styled():
-        titles = {a.get_title(loc="left") for a in draw_figure3(results, "cifar10").axes}
-    assert PANELS["fixed_structured"].format(images="CIFAR-10 images") in titles
+        titles = {a.get_title(loc="left") for a in draw_figure3(structured, "cifar10").axes}
+    assert titles == {PANELS["fixed_structured"].format(images="CIFAR-10 images")}
 
 
 def test_a_grid_without_structured_noise_has_a_report(tmp_root):
@@ -237,19 +259,26 @@ def test_a_card_is_hidden_until_its_link_is_followed_and_needs_no_script(report)
     assert ".card:target { display: block; }" in style.group(1)
 
 
-def test_the_name_of_a_cell_is_a_link_in_html_and_text_in_csv(report):
+def test_the_method_of_a_cell_is_a_link_to_its_card_and_the_card_leads_back(report):
     name = "VICReg/fixed_uniform/alpha1.25-control-seed1"
     target = f"cell-{name.replace('/', '-')}"
     page = (report / "index.html").read_text()
-    assert page.count(f'<a href="#{target}">{name.replace("/", "/<wbr>")}</a>') >= 2
+    words = "VICReg, control, fixed uniform noise 1.25, seed 1"
+    assert page.count(f'<a href="#{target}" aria-label="{words}">VICReg</a>') >= 2
+    assert page.count(f'<tr id="row-{target}">') == 1
+    card = re.search(rf'<section class="card" id="{target}">.*?</section>', page, re.DOTALL)
+    assert f'<a href="#row-{target}">' in card.group()
+    assert f'href="index.html#{target}"' in (report / "runs.html").read_text()
     assert f"quick/{name}" in map(named, rows(report, "cells"))
     assert "<a " not in (report / "cells.md").read_text()
 
 
-def test_what_was_not_run_is_behind_a_fold_and_a_sentence(report):
+def test_what_was_not_run_is_folded_away_once(report):
     page = (report / "index.html").read_text()
-    folded = "".join(re.findall(r"<details>(.*?)</details>", page, re.DOTALL))
-    shown = re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)
+    shown, folded = re.fullmatch(
+        r'(.*)<details class="absent">(.*?)</details>.*', page, re.DOTALL
+    ).groups()
+    shown = shown.partition("<body>")[2]
     assert "Scales that have it: standard, paper" in shown
     for published in ("0.229", "0.277"):  # table 1 is wholly not run
         assert f">{published}</td>" in folded
@@ -257,15 +286,34 @@ def test_what_was_not_run_is_behind_a_fold_and_a_sentence(report):
     assert "0.229" in (report / "report.md").read_text()
     assert "Without distractors every trained method" in folded, "a claim that is not run"
     assert "Without distractors every trained method" not in shown
+    assert 'id="table1"' not in page, "a section of which nothing has run"
+
+
+def test_the_origin_stands_once(report):
+    page = (report / "index.html").read_text()
+    assert page.count("dvc repro report@quick") == 1
+    assert page.index("dvc repro report@quick") < page.index('<h2 id="claims">')
+
+
+def test_a_figure_says_what_it_shows_and_a_table_what_its_cells_are(report):
+    page = (report / "index.html").read_text()
+    alts = re.findall(r'<img [^>]*alt="([^"]*)"', page)
+    assert len(alts) == page.count("<figure>") > 5
+    assert "VICReg, control 8.00" in alts[0]
+    assert all(re.search(r"\d", alt) for alt in alts), "each says numbers that it shows"
+    assert len(set(alts)) == len(alts)
+    tables = re.findall(r"<table.*?</table>", page, re.DOTALL)
+    assert all("<caption>" in t and 'scope="col"' in t and 'scope="row' in t for t in tables)
+    assert page.count('<source media="screen and (max-width: 40rem)"') == len(alts)
 
 
 def test_why_it_fails_stands_behind_the_control(report):
     page = (report / "index.html").read_text()
-    places = [page.index(f'<h2 id="{name}">') for name in ("control", "mechanism", "table1")]
+    places = [page.index(f'<h2 id="{name}">') for name in ("control", "mechanism", "criteria")]
     assert places == sorted(places)
     assert '<a href="#mechanism">' in page
     assert "![" in (report / "report.md").read_text().split("## Why it fails")[1].split("##")[0]
-    there = {row["cell"]: row for row in rows(report, "mechanism")}
+    there = {named(row): row for row in rows(report, "mechanism")}
     assert set(there) == {str(cell.path) for cell in cells_of("quick")}
     assert there[f"quick/{MISSING}"]["RMSE, px"] == "not run"
     one = there["quick/VICReg/changing_uniform/alpha1.5-published-seed1"]
@@ -275,15 +323,19 @@ def test_why_it_fails_stands_behind_the_control(report):
         assert (report / f"mechanism.{kind}").stat().st_size > 1000
 
 
-def test_the_headline_counts_claims_and_their_parts(report):
+def test_the_first_screen_counts_the_parts_that_the_scale_judges(report):
     page = (report / "index.html").read_text()
-    claims = rows(report, "claims")
-    for verdict in ("reproduced", "not reproduced", "not run"):
-        count = sum(row["verdict"] == verdict for row in claims)
-        words = "claim" if count == 1 else "claims"
-        assert f"<b>{count}</b><span>{words}<br>{verdict}</span>" in page
-    said = re.search(r"Of (\d+) parts of claims: ([^<]+)\.</p>", page)
-    assert sum(int(n) for n in re.findall(r"\d+", said.group(2))) == int(said.group(1)) > 0
+    counts, plural = {}, {"holds": "hold", "does not hold": "do not hold"}
+    for row in rows(report, "claims"):
+        for number, words in re.findall(r"(\d+) ([a-z ]+)", row["parts"]):
+            words = plural.get(words, words)
+            counts[words] = counts.get(words, 0) + int(number)
+    found = re.findall(r"<b>(\d+)</b><span>parts? of claims<br>([^<]+)<", page)
+    shown = {plural.get(words, words): int(number) for number, words in found}
+    judged = sum(shown.values())
+    assert shown == {words: counts.get(words, 0) for words in shown}
+    assert judged + counts["not run"] == sum(counts.values())
+    assert f"have {sum(counts.values())} parts; this scale judges {judged} of them" in page
 
 
 def test_an_unknown_scale_is_refused(tmp_path):
@@ -296,7 +348,8 @@ def test_a_figure_has_the_same_bytes_each_time(tree, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     with styled():
         for folder in (first, second):
-            picture = save(draw_figure3(results), folder, "figure3", "t", "c")
+            draw = lambda width: draw_figure3(results, width=width)  # noqa: E731
+            picture = save(draw, folder, "figure3", "t", "c", "a")
     for name in (picture.svg, picture.png):
         assert (first / name).read_bytes() == (second / name).read_bytes()
     assert (

@@ -22,7 +22,7 @@ from slow_features.identity import settings_of_weights
 from slow_features.models.registry import MODELS, ModelEntry
 from slow_features.report.criteria import read_published, read_rules
 from slow_features.report.curves import relative_loss
-from slow_features.report.grid_losses import _trained_groups
+from slow_features.report.grid_losses import trained_groups
 from slow_features.report.grid_tables import control_table, table1
 from slow_features.report.results import CellResult, Results
 from slow_features.report.settings import train_command
@@ -84,7 +84,7 @@ def test_the_spread_is_called_what_it_is():
 
 def test_a_table_is_the_same_in_csv_markdown_and_on_the_page():
     table = Table("t", "T", "", ("name", "px"), [("a|b", 1.23456), ("<i>", None)], {"px": 2})
-    assert table.shown() == [["a|b", "1.23"], ["<i>", "—"]]
+    assert [row.texts for row in table.shown()] == [["a|b", "1.23"], ["<i>", "—"]]
     assert list(csv.reader(io.StringIO(table.csv())))[1:] == [["a|b", "1.23456"], ["<i>", ""]]
     lines = table.markdown().splitlines()
     assert lines[1:] == ["| --- | ---: |", "| a&#124;b | 1.23 |", "| &lt;i&gt; | — |"]
@@ -100,7 +100,7 @@ def test_no_text_in_a_csv_file_is_a_formula(text):
         ["setting", f"'{text}".replace("\r", "\n")],
         ["run_name", f"'{text}".replace("\r", "\n")],
     ]
-    assert table.shown()[0][1] == text, "pages do not compute"
+    assert table.shown()[0].texts[1] == text, "pages do not compute"
 
 
 @pytest.mark.parametrize("value", [-1.5, -3, "-1.5", "+2", "-1e-3", "a=1", "", "2022-11-20"])
@@ -112,7 +112,7 @@ def test_numbers_and_other_texts_in_a_csv_file_stay_as_they_are(value):
 def test_significant_digits_tell_numbers_of_any_size_apart():
     rows = [(507.659,), (4.8441,), (0.000345678,), (12345.6,)]
     table = Table("t", "T", "", ("loss",), rows, significant={"loss": 3})
-    assert [row[0] for row in table.shown()] == ["508", "4.84", "0.000346", "12300"]
+    assert [row.texts[0] for row in table.shown()] == ["508", "4.84", "0.000346", "12300"]
     assert "507.659" in table.csv()
 
 
@@ -168,19 +168,18 @@ def test_the_control_table_tells_a_training_that_worked_from_one_that_hardly_mov
     ]
     table = control_table(Results("standard", results), read_rules().trained)
     said = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    assert {(row["variant"], row["training"]) for row in said} == {
+    assert {(row["cell"].variant, row["training"]) for row in said} == {
         ("control", "trained"),
         ("published", "hardly moved"),
     }
-    names = {str(result.cell.path) for result in results}
-    assert {row["cell"] for row in said} <= names
+    assert {row["cell"] for row in said} <= {result.cell for result in results}
 
 
 def test_the_control_table_compares_predictions_with_copies_where_distances_are_learned():
     dynamics = {"prediction_mse": 6.0, "copy_mse": 0.9, "variance_over_time": 0.000312}
     results = [finished(c, dynamics=dynamics) for c in cells({"fixed_uniform"})]
     table = control_table(Results("standard", results), read_rules().trained)
-    shown = [dict(zip(table.columns, row, strict=True)) for row in table.shown()]
+    shown = [dict(zip(table.header(), row.texts, strict=True)) for row in table.shown()]
     ratios = {row["method"]: row["prediction / copy"] for row in shown}
     assert ratios == {"VICReg": "6.67", "SimCLR": "—"}
     assert {row["time share"] for row in shown} == {"0.0003"}
@@ -230,9 +229,10 @@ def test_the_report_follows_the_entry_of_a_model_type(monkeypatch):
 
     def seen():
         table = control_table(results, read_rules().trained)
-        ratios = {row[1]: row[table.columns.index("prediction / copy")] for row in table.rows}
+        at = table.columns.index("prediction / copy")
+        ratios = {row[0].model_type: row[at] for row in table.rows}
         curve = [{"loss": 3.0}, {"loss": 2.5}]
-        trained = {f"{name}" for name in _trained_groups(results, "fixed_uniform")}
+        trained = {f"{name}" for name in trained_groups(results, "fixed_uniform")}
         return ratios["VICReg"] is None, relative_loss("VICReg", curve)[1], "VICReg" in trained
 
     assert seen() == (False, pytest.approx(2.5 / 3), True)

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from slow_features.grid.cells import Cell
-from slow_features.report.links import Link
+from slow_features.report.names import anchor, cell_name
 from slow_features.report.results import CellResult, Results
 from slow_features.report.settings import train_command
 from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
-from slow_features.results.files import RESULT_FILE, Outputs, Place, RunRecord
+from slow_features.results.files import RESULT_FILE, Place, RunRecord
 
 # Where `make mlflow` listens; 1 is the experiment that all runs are logged to.
 _MLFLOW_RUNS = "http://127.0.0.1:5000/#/experiments/1/runs?searchFilter="
@@ -22,29 +21,12 @@ class Card:
     """A cell's way back to its run. anchor: its id in the page. mlflow: None if it has no run."""
 
     anchor: str
+    title: str
     name: str
     facts: Sequence[tuple[str, str]]
     command: str
     identity: str | None = None
     mlflow: str | None = None
-
-
-def short_name(cell: Cell) -> str:
-    """Return a cell's name within its scale, which a page names once."""
-    return str(cell.path.relative_to(cell.scale))
-
-
-def cell_links(results: Results) -> dict[str, Link]:
-    """Return where the name of each cell leads, with the scale in front and without."""
-    links = {}
-    for cell in (result.cell for result in results.cells):
-        link = Link(_anchor(cell), short_name(cell))
-        links |= {str(cell.path): link, link.shown: link}
-    return links
-
-
-def _anchor(cell: Cell) -> str:
-    return "cell-" + short_name(cell).replace("/", "-")
 
 
 def cells_table(results: Results) -> Table:
@@ -134,10 +116,6 @@ def revisions(run: RunRecord) -> str:
     return run.revision[:12] + f" ({later})" * bool(later)
 
 
-def _identity(cell: Cell, outputs: Outputs) -> str:
-    return cell.run_identity(outputs.summary.identity)
-
-
 def cell_cards(results: Results) -> list[Card]:
     """Return for every cell, run or not, what it is, what repeats it and where its run lies."""
     return [_card(result) for result in results.cells]
@@ -145,14 +123,15 @@ def cell_cards(results: Results) -> list[Card]:
 
 def _card(result: CellResult) -> Card:
     cell, outputs = result.cell, result.outputs
-    identity = _identity(cell, outputs) if outputs else None
+    identity = cell.run_identity(outputs.summary.identity) if outputs else None
     return Card(
-        anchor=_anchor(cell),
+        anchor=anchor(cell),
+        title=cell_name(cell),
         name=str(cell.path),
         facts=_facts(result),
         command=train_command(cell.source, cell.config, f"runs/{cell.path}"),
         identity=identity,
-        mlflow=_mlflow_url(identity) if identity else None,
+        mlflow=mlflow_url(identity) if identity else None,
     )
 
 
@@ -176,6 +155,6 @@ def _facts(result: CellResult) -> list[tuple[str, str]]:
     ]
 
 
-def _mlflow_url(identity: str) -> str:
+def mlflow_url(identity: str) -> str:
     """Return the address of a run in the MLflow that `make mlflow` starts."""
     return _MLFLOW_RUNS + quote(f'tags.identity = "{identity}"', safe="")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from slow_features.report.claims import CheckVerdict, ClaimVerdict, PartVerdict
 from slow_features.report.criteria import TRAINED, Check, ClaimPart, Criterion, Rules
-from slow_features.report.measurements import Measurement, Outcome
+from slow_features.report.measurements import Outcome
+from slow_features.report.names import PUBLISHED, family_name, listed, variant_name
 from slow_features.report.tables import NOT_RUN, NotRun, Table
 
 _NAMES_SHOWN = 2  # missing cells that are named; the rest are counted
@@ -22,32 +22,64 @@ _HOLDS: dict[Outcome, tuple[str, str]] = {
 }
 
 
-def claims_table(verdicts: Sequence[ClaimVerdict], published: Mapping[str, Any]) -> Table:
-    """Return the claims of the paper with the verdict about each."""
-    texts = {claim["id"]: claim["text"] for claim in published["claims"]}
-    rows = [_claim_row(verdict, texts[verdict.claim.id]) for verdict in verdicts]
+def claims_table(name: str, verdicts: Sequence[ClaimVerdict], texts: Mapping[str, str]) -> Table:
+    """Return claims with the verdict about each. texts: of each claim by its id."""
     return Table(
-        "claims",
-        "The paper's claims",
+        name,
+        "Verdicts",
         "A claim is reproduced if every part of it holds, and not reproduced if one part does not, "
-        "whatever the others say. Otherwise it counts as not run: a part of it lacks a cell, or "
-        "cannot tell, because what it compares with has not been learned either."
-        + _budgets_in_words(verdicts),
-        ("claim of the paper", "verdict", "parts", "id"),
-        rows,
+        "whatever the others say. It holds so far if all parts hold that have run, and is "
+        "undecided if a part cannot tell, because what it compares with has not been learned "
+        f"either.{_budgets_in_words(verdicts)}",
+        ("claim", "verdict", "parts", "id"),
+        [_claim_row(verdict, texts[verdict.claim.id]) for verdict in verdicts],
     )
 
 
 def _claim_row(verdict: ClaimVerdict, text: str) -> tuple[str, ...]:
-    counts = Counter(part.verdict for part in verdict.parts)
-    row = (text, verdict.verdict, parts_in_words(counts, zeros=False), verdict.claim.id)
+    counts = count_parts([verdict])
+    row = (text, claim_in_words(verdict), parts_in_words(counts), verdict.claim.id)
     return NotRun(row) if counts.keys() == {"not run"} else row
 
 
-def parts_in_words(counts: Mapping[Outcome, int], zeros: bool = True) -> str:
+def claim_in_words(verdict: ClaimVerdict) -> str:
+    """Return the verdict about a claim, with how much of it was judged where that is a part."""
+    counts = count_parts([verdict])
+    if verdict.verdict != "not run" or counts.keys() == {"not run"}:
+        return verdict.verdict
+    if counts["cannot tell"]:
+        return "undecided at this scale"
+    return f"holds so far ({counts['reproduced']} of {counts.total()} parts)"
+
+
+def count_parts(verdicts: Sequence[ClaimVerdict]) -> Counter[Outcome]:
+    """Return how many parts of claims have each verdict."""
+    return Counter(part.verdict for verdict in verdicts for part in verdict.parts)
+
+
+def parts_in_words(counts: Mapping[Outcome, int]) -> str:
     """Return how many parts of claims hold, do not hold, cannot tell and are not run."""
     found = [(counts.get(kind, 0), words) for kind, words in _HOLDS.items()]
-    return ", ".join(f"{count} {words[count != 1]}" for count, words in found if count or zeros)
+    return ", ".join(f"{count} {words[count != 1]}" for count, words in found if count)
+
+
+def parts_found(verdicts: Sequence[ClaimVerdict]) -> list[tuple[str, int]]:
+    """Return for each verdict that a part can have, but that it is not run, how many have it."""
+    counts = count_parts(verdicts)
+    kinds = [kind for kind in _HOLDS if kind != "not run"]
+    return [(_HOLDS[kind][counts[kind] != 1], counts[kind]) for kind in kinds]
+
+
+def judged_in_words(verdicts: Sequence[ClaimVerdict]) -> str:
+    """Return how much of the claims the scale can judge, in a sentence."""
+    parts = sum(len(verdict.parts) for verdict in verdicts)
+    judged = sum(count for _, count in parts_found(verdicts))
+    whole = sum(verdict.verdict == "reproduced" for verdict in verdicts)
+    return (
+        f"The paper's {len(verdicts)} claims have {parts} parts; this scale judges {judged} of "
+        f"them, and {whole or 'no'} "
+        f"{'claims are' if whole > 1 else 'claim is'} reproduced as a whole."
+    )
 
 
 def _budgets_in_words(verdicts: Sequence[ClaimVerdict]) -> str:
@@ -63,7 +95,7 @@ def _budgets_in_words(verdicts: Sequence[ClaimVerdict]) -> str:
     if not epochs:
         return ""
     models = [
-        f"{model} {' or '.join(f'{ours} of {theirs}' for ours, theirs in sorted(numbers))}"
+        f"{model} {listed((f'{ours} of {theirs}' for ours, theirs in sorted(numbers)), 'or')}"
         for model, numbers in epochs.items()
     ]
     return (
@@ -72,42 +104,46 @@ def _budgets_in_words(verdicts: Sequence[ClaimVerdict]) -> str:
     )
 
 
-def checks_table(verdicts: Sequence[ClaimVerdict], rules: Rules) -> Table:
-    """Return every check of every claim with the measurements that decide it."""
-    rows = [
-        _row_type(check.verdict)(
-            (
-                f"{verdict.claim.id}: {part.part.name}",
-                check_in_words(check.check, part.part, rules),
-                _decisive(check),
-                _HOLDS[check.verdict][0],
-            )
-        )
-        for verdict, part, check in _walk(verdicts)
-    ]
+def checks_table(
+    name: str, verdicts: Sequence[ClaimVerdict], texts: Mapping[str, str], rules: Rules
+) -> Table:
+    """Return every check of every claim with the measurements that decide it, one a row."""
     return Table(
-        "claim_checks",
+        name,
         "What each claim was measured by",
-        "The criteria stand in src/slow_features/report/claims.yaml with the reason of every "
-        "number. They were fixed before the runs of the grid, but after a prototype and after the "
-        "calibration of five of these cells (docs/calibration.md); ranges, preconditions and the "
-        "upper bound of untrained features were tightened after the first run of the quick scale: "
-        "no check holds more easily for it. "
         "Errors are RMSE in px, means over the seeds; of several levels the one that decides is "
-        "shown. Control: fixed noise with all hyper-parameters of changing uniform noise at level "
-        "1.5. Untuned: changing noise with those of level 1.5.",
-        ("claim: part", "criterion", "measured", "holds"),
-        rows,
+        "shown.",
+        ("claim", "part", "criterion", "model", "alpha", "measured", "bound", "holds"),
+        [
+            row
+            for verdict, part, check in _walk(verdicts)
+            for row in _check_rows(texts[verdict.claim.id], part, check, rules)
+        ],
+        merged=2,
     )
+
+
+def _check_rows(
+    claim: str, part: PartVerdict, check: CheckVerdict, rules: Rules
+) -> Iterator[tuple[str | None, ...]]:
+    start = (claim, part.part.name, check_in_words(check.check, part.part, rules))
+    if check.missing:
+        named = ", ".join(check.missing[:_NAMES_SHOWN])
+        rest = len(check.missing) - _NAMES_SHOWN
+        missing = f"missing: {named}" + (f" and {rest} more" if rest > 0 else "")
+        yield NotRun((*start, ", ".join(check.check.models), None, missing, None, NOT_RUN))
+    for m in check.decisive:
+        verdict = _HOLDS[m.verdict][0] + (f": {m.unmet}" if m.unmet else "")
+        yield (*start, m.model, m.alpha, m.value, m.bound or None, verdict)
 
 
 def check_in_words(check: Check, part: ClaimPart, rules: Rules) -> str:
     """Return what a check asks, in words."""
-    who = ", ".join(check.models)
-    who += f" ({check.variant})" if check.variant != "published" else ""
-    what = f" on the {check.dot} dot" if check.dot else ""
+    who = variant_name(check.variant) if check.variant != PUBLISHED else ""
+    where = " on ".join(filter(None, (who, check.dot and f"the {check.dot} dot")))
     scope = ", at one level at least" if part.holds == "some_level" else ""
-    return f"{who}{what}: {_sentence(check, rules)}{scope}{_need_in_words(check, rules)}"
+    sentence = f"{_sentence(check, rules)}{scope}{_need_in_words(check, rules)}"
+    return f"{where}: {sentence}" if where else sentence
 
 
 def _sentence(check: Check, rules: Rules) -> str:
@@ -123,7 +159,7 @@ def _need_in_words(check: Check, rules: Rules) -> str:
         return ""
     need = check.of_need("the model")[0]
     who = ", ".join(check.needs.models) or "the model itself"
-    who += f" ({need.variant})" if need.variant != check.variant else ""
+    who += f" ({variant_name(need.variant)})" if need.variant != check.variant else ""
     alone = " and is left out" if check.needs.leave_out else ""
     return f"; cannot tell{alone} unless {who}: {_sentence(need, rules)}"
 
@@ -134,16 +170,19 @@ def _reference_words(criterion: Criterion, check: Check) -> str:
     if criterion.of != "same_model":
         return f"the error of {criterion.of}"
     against = check.against
-    where = [against.family and against.family.replace("_", " ") + " noise"]
+    where = [against.family and family_name(against.family) + " noise"]
     where += [against.alpha and f"alpha {against.alpha}"]
-    where += [against.variant and f"the level's own {against.variant} hyper-parameters"]
+    if against.variant:
+        own = against.variant == PUBLISHED
+        name = variant_name(against.variant)
+        where += [f"the level's own {name} hyper-parameters" if own else name]
     return f"its error at {', '.join(w for w in where if w)}"
 
 
-def measurements_table(verdicts: Sequence[ClaimVerdict]) -> Table:
+def measurements_table(name: str, verdicts: Sequence[ClaimVerdict]) -> Table:
     """Return every measurement behind the verdicts, one a row."""
     rows = [
-        _row_type(m.verdict)(
+        (NotRun if m.verdict == "not run" else tuple)(
             (
                 f"{verdict.claim.id}: {part.part.name}",
                 check.check.criterion,
@@ -160,10 +199,10 @@ def measurements_table(verdicts: Sequence[ClaimVerdict]) -> Table:
         for m in check.measurements
     ]
     return Table(
-        "claim_measurements",
+        name,
         "Every measurement behind the verdicts",
-        "One row for each criterion, model and level. Cells: those that were measured, one for "
-        "each seed, as the table of all cells names them; a dash: this scale has none there.",
+        "One row for each criterion, model and level. Cells: the folders of those that were "
+        "measured, one for each seed; a dash: this scale has none there.",
         (
             "claim: part",
             "criterion",
@@ -179,10 +218,6 @@ def measurements_table(verdicts: Sequence[ClaimVerdict]) -> Table:
     )
 
 
-def _row_type(verdict: Outcome) -> type[tuple]:
-    return NotRun if verdict == "not run" else tuple
-
-
 def _walk(
     verdicts: Sequence[ClaimVerdict],
 ) -> Iterator[tuple[ClaimVerdict, PartVerdict, CheckVerdict]]:
@@ -190,18 +225,3 @@ def _walk(
         for part in verdict.parts:
             for check in part.checks:
                 yield verdict, part, check
-
-
-def _decisive(check: CheckVerdict) -> str:
-    """Return the measurements that decide a check, or the cells without which it is not run."""
-    if check.missing:
-        named = ", ".join(check.missing[:_NAMES_SHOWN])
-        rest = len(check.missing) - _NAMES_SHOWN
-        return f"missing: {named}" + (f" and {rest} more" if rest > 0 else "")
-    several = len({m.alpha for m in check.measurements}) > 1
-    return "; ".join(_in_words(m, several) for m in check.decisive)
-
-
-def _in_words(measurement: Measurement, several: bool) -> str:
-    where = f" at alpha {measurement.alpha}" if several else ""
-    return f"{measurement.model}{where}: {measurement.text}"

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from slow_features.data.geometry import IMAGE_SIZE
 from slow_features.models.registry import MODELS
-from slow_features.report.style import CENTRE_COLOUR, new_figure
+from slow_features.report.style import CENTRE_COLOUR, NARROW, WIDE, legend_below, new_figure, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLUMNS = 4
 _NOT_TERMS = ("step", "epoch")
 
 
@@ -46,17 +45,12 @@ def epoch_label(sequences: int) -> str:
 
 
 def draw_loss_curves(
-    curve: Sequence[Mapping[str, float]], colour: str, epoch_sequences: int
+    curve: Sequence[Mapping[str, float]], colour: str, epoch_sequences: int, width: float = WIDE
 ) -> Figure:
     """Draw each loss term over the epochs in a panel of its own, since their sizes differ."""
     terms = loss_terms(curve)
-    rows = -(-len(terms) // _COLUMNS)
-    columns = min(_COLUMNS, len(terms))
-    figure = new_figure(height=2.3 * rows, width=max(3.2, 2.25 * columns))
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid[len(terms) :]:
-        axes.set_visible(False)
-    for axes, term in zip(grid, terms, strict=False):
+    figure, grid = panels(len(terms), min(width, max(3.2, 2.25 * len(terms))), 2.0, 2.0)
+    for axes, term in zip(grid, terms, strict=True):
         axes.plot([row["epoch"] for row in curve], [row[term] for row in curve], color=colour)
         axes.set_title("loss (weighted sum)" if term == "loss" else f"term: {term}")
         axes.set_xlabel(epoch_label(epoch_sequences))
@@ -64,29 +58,40 @@ def draw_loss_curves(
     return figure
 
 
-def draw_error_by_frame(lines: Sequence[Line], centre: Sequence[float]) -> Figure:
+def loss_curves_alt(curve: Sequence[Mapping[str, float]]) -> str:
+    """Return what the figure shows: each term at the first and at the last step."""
+    ends = [f"{term} {curve[0][term]:.3g} to {curve[-1][term]:.3g}" for term in loss_terms(curve)]
+    return f"From the first to the last step: {'; '.join(ends)}."
+
+
+def draw_error_by_frame(
+    lines: Sequence[Line], centre: Sequence[float], width: float = WIDE
+) -> Figure:
     """Draw RMSE by time step, px on the left and the paper's unit square on the right."""
-    figure = new_figure(height=3.2)
+    figure = new_figure(3.4, width)
     axes = figure.subplots()
-    axes.plot(range(len(centre)), centre, color=CENTRE_COLOUR, linestyle=":", label="centre")
-    for line in lines:
-        frames = range(len(line.values))
-        axes.plot(
-            frames,
-            line.values,
-            color=line.colour,
-            linestyle=line.style,
-            marker="o",
-            markersize=3.5,
-            label=line.label,
-        )
-    axes.set_xlabel("frame (0 is seen, the others are predicted from the actions)")
+    axes.plot(range(len(centre)), centre, color=CENTRE_COLOUR, linewidth=0.8, label="centre")
+    for line, marker in zip(lines, "os^", strict=False):
+        look = {"color": line.colour, "linestyle": line.style, "marker": marker, "markersize": 3.5}
+        axes.plot(range(len(line.values)), line.values, **look, label=line.label)
+    axes.set_xlabel(
+        "frame (0 is seen" + (")" if width == NARROW else ", the others are predicted)")
+    )
     axes.set_ylabel("RMSE, px")
     axes.set_xticks(range(0, len(centre), 2))
     axes.set_ylim(0, 1.06 * max(axes.dataLim.y1, 1e-9))
     unit_axis(axes)
-    axes.legend(loc="center left", bbox_to_anchor=(1.09, 0.5))
+    legend_below(figure, {line.get_label(): line for line in axes.get_lines()})
     return figure
+
+
+def error_by_frame_alt(lines: Sequence[Line], centre: Sequence[float]) -> str:
+    """Return what the figure shows: each error at frame 0 and at the last frame."""
+    ends = [f"{line.label} {line.values[0]:.1f} to {line.values[-1]:.1f}" for line in lines]
+    return (
+        f"Error in px at the first and at the last frame: {'; '.join(ends)}; always the centre "
+        f"{centre[0]:.1f} to {centre[-1]:.1f}."
+    )
 
 
 def unit_axis(axes: Axes, label: str = "RMSE, unit square (px / 28)") -> None:

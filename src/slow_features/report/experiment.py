@@ -12,8 +12,14 @@ from slow_features.config.schema import Experiment
 from slow_features.errors import InputError
 from slow_features.files import atomic_folder, write_text
 from slow_features.identity import other_settings
-from slow_features.report.cell_tables import revisions
-from slow_features.report.curves import Line, draw_error_by_frame, draw_loss_curves
+from slow_features.report.cell_tables import mlflow_url, revisions
+from slow_features.report.curves import (
+    Line,
+    draw_error_by_frame,
+    draw_loss_curves,
+    error_by_frame_alt,
+    loss_curves_alt,
+)
 from slow_features.report.page import write_page, write_runs
 from slow_features.report.pictures import (
     Strip,
@@ -56,6 +62,10 @@ def write_experiment_report(config: Experiment, place: Place, folder: Path) -> N
             "headline": _headline(config, found),
             "command": _command(folder),
             "settings_yaml": as_yaml(config),
+            "run": {
+                "identity": found.summary.identity,
+                "mlflow": mlflow_url(found.summary.identity),
+            },
         }
         write_page(beside, "experiment", content, pictures, tables)
         write_runs(beside, content["headline"]["name"], _run_table(found))
@@ -104,29 +114,35 @@ def _command(folder: Path) -> str:
 
 
 def _pictures(found: Outputs, samples: Samples, folder: Path) -> dict[str, Picture]:
-    model = method(found.result.model_type)
-    pictures = {
-        "samples": save(
-            draw_strips(sample_strips(samples)),
+    colour, curve = method(found.result.model_type).colour, found.curve
+    lines, centre = error_lines(found), found.result.centre.per_step_px
+    stored = path_panels(found.paths, samples.seen[:, 0])
+    noise = found.result.noise
+    errors = "; ".join(f"{panel.error:.1f}" for panel in stored)
+    pictures = [
+        save(
+            lambda width: draw_strips(sample_strips(samples), width),
             folder,
             "samples",
             "What the model sees",
             caption(
-                "Sequences of the evaluation split, every second frame from left to right.",
+                "Sequences of the evaluation split; above, the number of the frame.",
                 channel_note(samples.locations.shape[2]),
-                noise_note(found.result.noise.source),
+                noise_note(noise.source),
             ),
+            f"Rows of frames, noise: {noise.family.replace('_', ' ')} {noise.alpha:g}.",
         ),
-        "error_by_frame": save(
-            draw_error_by_frame(error_lines(found), found.result.centre.per_step_px),
+        save(
+            lambda width: draw_error_by_frame(lines, centre, width),
             folder,
             "error_by_frame",
             "Error by time step",
             "RMSE over the evaluation sequences. The probe reads the encoding of frame 0, then the "
             "states that the model predicts from the actions alone.",
+            error_by_frame_alt(lines, centre),
         ),
-        "paths": save(
-            draw_paths(path_panels(found.paths, samples.seen[:, 0])),
+        save(
+            lambda width: draw_paths(stored, width),
             folder,
             "paths",
             "True and decoded paths",
@@ -135,17 +151,22 @@ def _pictures(found: Outputs, samples: Samples, folder: Path) -> dict[str, Pictu
                 "The stored example sequences, from the smallest error to the largest.",
                 path_note(samples.locations.shape[2]),
             ),
+            f"True and decoded paths of the stored sequences. RMSE in px: {errors}.",
         ),
-    }
-    if found.curve:
-        pictures["losses"] = save(
-            draw_loss_curves(found.curve, model.colour, found.summary.settings["dataset_size"]),
-            folder,
-            "losses",
-            "Loss curves",
-            "Each term without its weight; the loss is the weighted sum that is minimised.",
+    ]
+    if curve:
+        size = found.summary.settings["dataset_size"]
+        pictures.append(
+            save(
+                lambda width: draw_loss_curves(curve, colour, size, width),
+                folder,
+                "losses",
+                "Loss curves",
+                "Each term without its weight; the loss is the weighted sum that is minimised.",
+                loss_curves_alt(curve),
+            )
         )
-    return pictures
+    return {picture.name: picture for picture in pictures}
 
 
 def sample_strips(samples: Samples) -> list[Strip]:

@@ -1,22 +1,36 @@
-"""The paper's figure 3: error against the level of noise, a panel for each noise family."""
+"""The paper's figure 3: error under noise, a panel for each noise family.
+
+A family with several levels is drawn as in the paper, error against the level; one with a single
+level as a dot plot, a row for each method.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from slow_features.data.geometry import IMAGE_SIZE
+from slow_features.grid.cells import TUNED_FAMILY
 from slow_features.models.registry import MODELS
+from slow_features.report.names import PUBLISHED, is_remedy, model_name, variants
 from slow_features.report.results import CellResult, Results
 from slow_features.report.spread import ENOUGH, spread
-from slow_features.report.style import CENTRE_COLOUR, Method, method, methods, new_figure
+from slow_features.report.style import (
+    CENTRE_COLOUR,
+    NARROW,
+    WIDE,
+    Method,
+    legend_below,
+    methods,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 PANELS = {
     "changing_uniform": "uniform noise, changes every frame",
@@ -30,50 +44,167 @@ _SHARE = 0.5  # of the way to the next level that the lines of a level may take 
 _ALPHA_MAX = 3.0
 _LIMITS = (-0.2, _ALPHA_MAX + 0.2)
 _THINNEST = 0.05  # px, half the height of a band
-_QUIET = {"color": "#8a8a8a", "style": "italic"}
-_LOW_ROW = 0.1  # height of a row of panels that are not in the scale
 
 
 class Series(NamedTuple):
-    """One line of a panel: a method with one choice of hyper-parameters, its cells by level."""
+    """A line, or a row: a variant of a method, how it is drawn, its cells by level."""
 
-    look: Method
-    hollow: bool
+    name: str
+    look: dict[str, Any]
     cells: dict[float, list[CellResult]]
 
 
-def draw_figure3(results: Results, images: str = "photographs") -> Figure:
-    """Draw four panels: published hyper-parameters solid, the control dashed and hollow.
-
-    What is not trained is drawn as a band, like the centre.
+def draw_figure3(results: Results, images: str = "photographs", width: float = WIDE) -> Figure:
+    """Draw the families of the scale: lines over the levels, or dots where there is one level.
 
     images: source of structured noise, as results name it.
     """
-    families = list(PANELS)
-    there = [any(f in results.families for f in row) for row in (families[:2], families[2:])]
-    heights = [1 if row else _LOW_ROW for row in there]
-    figure = new_figure(height=0.4 + 3.6 * sum(heights))
-    grid = figure.subplots(2, 2, height_ratios=heights).ravel()
-    for axes, (family, title) in zip(grid, PANELS.items(), strict=True):
-        axes.set_title(title.format(images=IMAGES[images]))
-        if family in results.families:
-            _draw_panel(axes, results, family, ("published", "control"))
-            _finish(axes, _top(results))
-        else:
-            _leave_empty(axes)
-    _legend(figure, results, grid, "control")
+    lines, dots = families_by_kind(results)
+    titles = {family: title.format(images=IMAGES[images]) for family, title in PANELS.items()}
+    across = {kind: _across(kind, width) for kind in (len(lines), len(dots))}
+    rows = max((len(_rows(results, family)) for family in dots), default=0)
+    heights = [
+        0.6 + 3.3 * -(-len(lines) // across[len(lines)]) if lines else 0,
+        0.2 + (0.75 + 0.24 * rows) * -(-len(dots) // across[len(dots)]) if dots else 0,
+    ]
+    figure = new_figure(sum(heights) or 1.0, width)
+    places = iter(_places(figure, [height for height in heights if height]))
+    if lines:
+        _draw_lines(next(places), results, lines, titles, across[len(lines)])
+    if dots:
+        _draw_dots(next(places), results, dots, titles, across[len(dots)])
     return figure
 
 
-def draw_untuned(results: Results) -> Figure:
+def families_by_kind(results: Results) -> tuple[list[str], list[str]]:
+    """Return the noise families of the scale with several levels, and those with one."""
+    there = [family for family in PANELS if family in results.families]
+    levels = {f: {r.cell.alpha for r in results.cells if r.cell.family == f} for f in there}
+    return [f for f in there if len(levels[f]) > 1], [f for f in there if len(levels[f]) == 1]
+
+
+def _across(count: int, width: float) -> int:
+    return 1 if width == NARROW else min(2, max(count, 1)) if count != 3 else 3
+
+
+def _places(figure: Figure, heights: Sequence[float]) -> Sequence[Figure | SubFigure]:
+    if len(heights) < 2:
+        return [figure]
+    return figure.subfigures(len(heights), 1, height_ratios=heights)
+
+
+def _grid(place: Figure | SubFigure, count: int, columns: int, **shared: Any) -> list[Axes]:
+    grid = place.subplots(-(-count // columns), columns, squeeze=False, **shared).ravel()
+    for axes in grid[count:]:
+        axes.set_visible(False)
+    return list(grid[:count])
+
+
+# One level: a row for each method
+
+
+def _draw_dots(
+    place: Figure | SubFigure,
+    results: Results,
+    families: Sequence[str],
+    titles: Mapping[str, str],
+    columns: int,
+) -> None:
+    top = _top(results)
+    same = [name for family in families for name in _rows(results, family)]
+    order = {series.name: series for name in methods() for series in _all_series(results, name)}
+    names = [name for name in order if name in same]
+    grid = _grid(place, len(families), columns, sharex=True, sharey=columns > 1)
+    for axes, family in zip(grid, families, strict=True):
+        there = _rows(results, family)
+        shown = names if columns > 1 else [name for name in names if name in there]
+        _dot_panel(axes, [there.get(name) for name in shown])
+        axes.set_yticks(range(len(shown)), shown)
+        axes.set_ylim(len(shown) - 0.4, -0.6)
+        axes.set_xlim(0, 1.1 * top)
+        title = f"{titles[family]}, alpha {results.reference_level(family)}"
+        axes.set_title(title.replace(", ", ",\n", 1) if columns == 1 else title)
+        _draw_centre(axes.axvspan, [r for r in results.finished if r.cell.family == family])
+        axes.set_xlabel("RMSE, px (dark line: always the centre)")
+        axes.tick_params(axis="y", length=0)
+
+
+def _rows(results: Results, family: str) -> dict[str, Series]:
+    """Return what stands in the dot plot of a family, every variant of every method, by name."""
+    found = [s for name in methods() for s in _series(results, family, name, variants(results))]
+    return {series.name: series for series in found}
+
+
+def _all_series(results: Results, name: str) -> list[Series]:
+    return [
+        series
+        for variant in variants(results)
+        for family in results.families
+        for series in _series(results, family, name, [variant])
+    ]
+
+
+def _dot_panel(axes: Axes, rows: Sequence[Series | None]) -> None:
+    for row, series in enumerate(rows):
+        cells = next(iter(series.cells.values())) if series else []
+        errors = _errors(cells)
+        colour = series.look["color"] if series else ""
+        if len(errors) > 1:
+            axes.plot(spread(errors), [row] * 2, color=colour, linewidth=1.2)
+        if 1 < len(errors) < ENOUGH:
+            axes.plot(errors, [row] * len(errors), ".", color=colour, markersize=3.5)
+        if errors:
+            mean = float(np.mean(errors))
+            axes.plot(
+                [mean], [row], **series.look | {"linestyle": "", "markersize": 6}, label=series.name
+            )
+            behind = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.5}
+            near = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
+            axes.annotate(f"{mean:.2f}", (mean, row), **near, fontsize=7.5, bbox=behind)
+        if len(errors) < len(cells):
+            axes.plot([0.025], [row], "x", color=colour, transform=axes.get_yaxis_transform())
+
+
+# Several levels: lines
+
+
+def _draw_lines(
+    place: Figure | SubFigure,
+    results: Results,
+    families: Sequence[str],
+    titles: Mapping[str, str],
+    columns: int,
+) -> None:
+    grid = _grid(place, len(families), columns)
+    for axes, family in zip(grid, families, strict=True):
+        axes.set_title(titles[family])
+        _draw_panel(axes, results, family, plotted_variants(results, family))
+        _finish(axes, _top(results))
+    _legend(place, results, grid)
+
+
+def plotted_variants(results: Results, family: str) -> list[str]:
+    """Return the variants in a panel: in the family that others are tuned in, not the untuned."""
+    return [v for v in variants(results) if family != TUNED_FAMILY or v not in untuned(results)]
+
+
+def untuned(results: Results) -> list[str]:
+    """Return the variants with the hyper-parameters of another level of the same noise."""
+    there = [r.cell for r in results.cells if r.cell.family == TUNED_FAMILY]
+    names = [cell.variant for cell in there if cell.variant != PUBLISHED and not is_remedy(cell)]
+    return list(dict.fromkeys(names))
+
+
+def draw_untuned(results: Results, width: float = WIDE) -> Figure:
     """Draw changing uniform noise with each level's own hyper-parameters, and with one for all."""
-    figure = new_figure(height=4.0)
+    figure = new_figure(4.0, width)
     axes = figure.subplots()
-    models = {r.cell.model_type for r in results.cells if r.cell.variant == "untuned"}
-    axes.set_title(PANELS["changing_uniform"])
-    _draw_panel(axes, results, "changing_uniform", ("published", "untuned"), models)
+    chosen = untuned(results)
+    models = {r.cell.model_type for r in results.cells if r.cell.variant in chosen}
+    axes.set_title(PANELS[TUNED_FAMILY])
+    _draw_panel(axes, results, TUNED_FAMILY, [PUBLISHED, *chosen], models)
     _finish(axes, _top(results))
-    _legend(figure, results, [axes], "untuned")
+    _legend(figure, results, [axes])
     return figure
 
 
@@ -86,15 +217,15 @@ def _draw_panel(
     axes: Axes,
     results: Results,
     family: str,
-    variants: Sequence[str],
-    models: set[str] | None = None,
+    shown: Sequence[str],
+    models: Collection[str] | None = None,
 ) -> None:
-    _draw_centre(axes, [r for r in results.finished if r.cell.family == family])
+    _draw_centre(axes.axhspan, [r for r in results.finished if r.cell.family == family])
     lines = [
         series
         for name in methods()
         if MODELS[name].trains and (models is None or name in models)
-        for series in _series(results, family, name, variants)
+        for series in _series(results, family, name, shown)
     ]
     levels = sorted({level for series in lines for level in series.cells})
     step = _shift(levels, len(lines))
@@ -103,19 +234,22 @@ def _draw_panel(
         axes.axvspan(level - half, level + half, color="#f4f4f2", linewidth=0, zorder=0)
     for place, series in enumerate(lines):
         _draw_line(axes, series, step * (place - (len(lines) - 1) / 2))
-    for name in (name for name in methods() if not MODELS[name].trains):
-        for series in _series(results, family, name, ("published",)):
-            _draw_band(axes, series, max(0.2, step * len(lines) / 2))
+    for name, look in methods().items():
+        if not MODELS[name].trains:
+            for series in _series(results, family, name, [PUBLISHED]):
+                _draw_band(axes, series, look, max(0.2, step * len(lines) / 2))
 
 
-def _series(results: Results, family: str, name: str, variants: Sequence[str]) -> list[Series]:
-    """Return a method's lines in a panel, one for each variant that the scale has."""
+def _series(results: Results, family: str, name: str, shown: Sequence[str]) -> list[Series]:
+    """Return a method's lines in a panel, one for each variant that the family has."""
     found = []
-    for variant in variants:
+    for variant in shown:
         levels = results.levels(family, name, variant)
         cells = {float(a): results.of(family, a, name, variant) for a in levels}
         if cells:
-            found.append(Series(method(name), variant != "published", cells))
+            cell = next(iter(cells.values()))[0].cell
+            look = methods()[name].look(variants(results).index(variant))
+            found.append(Series(model_name(cell), look, cells))
     return found
 
 
@@ -125,14 +259,15 @@ def _shift(levels: Sequence[float], lines: int) -> float:
     return min(_WIDEST_SHIFT, _SHARE * nearest / max(lines, 1))
 
 
-def _draw_centre(axes: Axes, finished: Sequence[CellResult]) -> None:
+def _draw_centre(span: Any, finished: Sequence[CellResult]) -> None:
+    """Draw the error of always answering the centre with a panel's axhspan or axvspan."""
     if finished:
         centre = [result.centre_px() for result in finished]
-        span = (min(centre) - _THINNEST, max(centre) + _THINNEST)
-        axes.axhspan(*span, color=CENTRE_COLOUR, alpha=0.55, linewidth=0, label="Centre")
+        ends = (min(centre) - _THINNEST, max(centre) + _THINNEST)
+        span(*ends, color=CENTRE_COLOUR, alpha=0.55, linewidth=0, label="Centre")
 
 
-def _draw_band(axes: Axes, series: Series, margin: float) -> None:
+def _draw_band(axes: Axes, series: Series, look: Method, margin: float) -> None:
     """Draw the range over the seeds from `margin` before the first level to beyond the last."""
     errors = {alpha: _errors(there) for alpha, there in series.cells.items() if _errors(there)}
     if not errors:
@@ -144,58 +279,31 @@ def _draw_band(axes: Axes, series: Series, margin: float) -> None:
         np.clip(alphas, *_LIMITS),
         [low[0], *low, low[-1]],
         [high[0], *high, high[-1]],
-        color=series.look.colour,
+        color=look.colour,
         alpha=0.4,
         linewidth=0,
-        label=series.look.label,
+        label=look.label,
     )
 
 
 def _draw_line(axes: Axes, series: Series, shift: float) -> None:
     """Draw means joined by a line, broken where a level is missing, and the spread over seeds."""
-    look, cells = series.look, series.cells
+    cells, colour = series.cells, series.look["color"]
     alphas = np.array(list(cells)) + shift
     means = [np.mean(_errors(there)) if _errors(there) else np.nan for there in cells.values()]
-    axes.plot(
-        alphas,
-        means,
-        color=look.colour,
-        linestyle="--" if series.hollow else "-",
-        linewidth=1.3,
-        marker=look.marker,
-        markerfacecolor="white" if series.hollow else look.colour,
-        label=None if series.hollow else look.label,
-    )
+    axes.plot(alphas, means, **series.look, linewidth=1.3, label=series.name)
     for alpha, there in zip(alphas, cells.values(), strict=True):
-        _draw_spread(axes, alpha, _errors(there), look)
-        if len(_errors(there)) < len(there):
-            _mark_missing(axes, alpha, look)
+        errors = _errors(there)
+        if len(errors) > 1:
+            axes.plot([alpha] * 2, spread(errors), color=colour, linewidth=1.2)
+        if 1 < len(errors) < ENOUGH:  # while it is their range, the points as well
+            axes.plot([alpha] * len(errors), errors, ".", color=colour, markersize=3.5)
+        if len(errors) < len(there):
+            axes.plot([alpha], [0.025], "x", color=colour, transform=axes.get_xaxis_transform())
 
 
 def _errors(cells: Sequence[CellResult]) -> list[float]:
     return [result.error_px() for result in cells if result.outputs]
-
-
-def _draw_spread(axes: Axes, alpha: float, errors: Sequence[float], look: Method) -> None:
-    """Draw the spread of two or more seeds; while it is their range, the points as well."""
-    if len(errors) < 2:
-        return
-    axes.plot([alpha] * 2, spread(errors), color=look.colour, linewidth=1.2)
-    if len(errors) < ENOUGH:
-        axes.plot([alpha] * len(errors), errors, ".", color=look.colour, markersize=3.5)
-
-
-def _mark_missing(axes: Axes, alpha: float, look: Method) -> None:
-    """Put a cross at the bottom of the panel where a cell is not run, or not for every seed."""
-    axes.plot(
-        [alpha],
-        [0.025],
-        marker="x",
-        color=look.colour,
-        markersize=5,
-        transform=axes.get_xaxis_transform(),
-        clip_on=False,
-    )
 
 
 def _finish(axes: Axes, top: float) -> None:
@@ -204,13 +312,6 @@ def _finish(axes: Axes, top: float) -> None:
     axes.set_xticks(np.arange(0, _ALPHA_MAX + 0.1, 0.5))
     axes.set_xlabel("level of noise, alpha")
     _unit_left_px_right(axes)
-
-
-def _leave_empty(axes: Axes) -> None:
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    axes.title.set_color(_QUIET["color"])
-    axes.text(0, 0.9, "not in this scale", transform=axes.transAxes, va="top", **_QUIET)
 
 
 def _unit_left_px_right(axes: Axes) -> None:
@@ -228,22 +329,17 @@ def _unit_left_px_right(axes: Axes) -> None:
         right.set_ylabel("RMSE, px")
 
 
-def _legend(figure: Figure, results: Results, grid: Sequence[Axes], variant: str) -> None:
-    """Name what is drawn anywhere, once, and what hollow and crosses mean if there are any."""
+def _legend(place: Figure | SubFigure, results: Results, grid: Sequence[Axes]) -> None:
+    """Name what is drawn anywhere, once, and what a cross means if there are any."""
     from matplotlib.lines import Line2D
 
     named = {}
     for axes in grid:
         handles, labels = axes.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
-    grey = {"color": "#444444", "markersize": 5}
-    if any(result.cell.variant == variant for result in results.cells):
-        named[f"{variant} (hollow, dashed)"] = Line2D(
-            [], [], linestyle="--", marker="o", markerfacecolor="white", **grey
-        )
     if missing(results):
-        named["not run"] = Line2D([], [], linestyle="", marker="x", **grey)
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=5)
+        named["not run"] = Line2D([], [], linestyle="", marker="x", color="#444444")
+    legend_below(place, named)
 
 
 def missing(results: Results) -> bool:
@@ -264,4 +360,32 @@ def seeds_of_points(results: Results) -> set[int]:
 def _points(results: Results) -> list[CellResult]:
     """Return the cells that stand for points in a panel, rather than for a band."""
     drawn = [r for r in results.cells if r.cell.family in PANELS]
-    return [r for r in drawn if MODELS[r.cell.model_type].trains]
+    _, dots = families_by_kind(results)
+    return [r for r in drawn if r.cell.family in dots or MODELS[r.cell.model_type].trains]
+
+
+def figure3_alt(results: Results) -> str:
+    """Return what the figure shows in words: every error, or those at the ends of each line."""
+    said = []
+    for family in PANELS:
+        if family not in results.families:
+            continue
+        named = {
+            series.name: {
+                alpha: np.mean(e) for alpha, there in series.cells.items() if (e := _errors(there))
+            }
+            for name in methods()
+            for series in _series(results, family, name, plotted_variants(results, family))
+        }
+        ends = "; ".join(f"{name} {_ends(errors)}" for name, errors in named.items() if errors)
+        title = PANELS[family].format(images="images")
+        said.append(f"{title[0].upper()}{title[1:]}: {ends or 'nothing has run'}.")
+    return f"Error in px, for each method. {' '.join(said)}"
+
+
+def _ends(errors: Mapping[float, float]) -> str:
+    """Return an error, or those at the first and the last level."""
+    first, last = min(errors), max(errors)
+    if first == last:
+        return f"{errors[first]:.2f}"
+    return f"{errors[first]:.2f} at alpha {first:g} to {errors[last]:.2f} at alpha {last:g}"

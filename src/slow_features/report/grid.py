@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from slow_features import paths
 from slow_features.files import atomic_folder
 from slow_features.grid.cells import THREE_DOTS, Cell, cells_of, load_grid, scales
 from slow_features.models.registry import MODELS
-from slow_features.report.cell_tables import cell_cards, cell_links, cells_table, runs_table
+from slow_features.report.cell_tables import cell_cards, cells_table, runs_table
 from slow_features.report.claim_tables import (
     checks_table,
     claims_table,
+    judged_in_words,
     measurements_table,
-    parts_in_words,
+    parts_found,
 )
-from slow_features.report.claims import ClaimVerdict, Verdict, judge
+from slow_features.report.claims import ClaimVerdict, judge
 from slow_features.report.criteria import Rules, read_published, read_rules
-from slow_features.report.grid_figures import setting_name
 from slow_features.report.grid_pictures import grid_pictures
 from slow_features.report.grid_tables import control_table, probe_table, table1
+from slow_features.report.headline import headline_in_words, headline_table
 from slow_features.report.mechanism import mechanism_table
+from slow_features.report.names import family_name
 from slow_features.report.page import write_page, write_runs
+from slow_features.report.remedies import FOUND, remedies_in_words, remedies_table
 from slow_features.report.results import Results, read_cells, recorded
 from slow_features.report.style import styled
 from slow_features.report.tables import Table
@@ -44,59 +46,63 @@ def write_grid_report(
     folder: default reports/{scale}.
     Reads results and computes none. Raises InputError when there is no such scale.
     """
-    results = Results(scale, read_cells(cells_of(scale), place_of))
-    rules, published = read_rules(), read_published()
-    verdicts = judge(results, rules)
-    with atomic_folder(folder or paths.REPORTS / scale) as beside, styled():
-        tables = _tables(results, rules, published, verdicts)
+    write_page_about(
+        Results(scale, read_cells(cells_of(scale), place_of)), folder or paths.REPORTS / scale
+    )
+
+
+def write_page_about(results: Results, folder: Path) -> None:
+    """Write the report about the cells of a scale, as `write_grid_report` does."""
+    rules = read_rules()
+    ours = rules.model_copy(update={"claims": own_claims(rules)})
+    verdicts = {"claims": judge(results, rules), "own_claims": judge(results, ours)}
+    with atomic_folder(folder) as beside, styled():
+        tables = _tables(results, rules, verdicts)
         pictures = grid_pictures(results, beside)
-        content = _content(results, verdicts)
+        content = _content(results, rules, verdicts)
         write_page(beside, "grid", content, pictures, tables)
-        write_runs(beside, f"scale “{scale}”", runs_table(results))
+        write_runs(beside, f"scale “{results.scale}”", runs_table(results))
 
 
-def _content(results: Results, verdicts: list[ClaimVerdict]) -> dict[str, Any]:
-    parts = Counter(part.verdict for verdict in verdicts for part in verdict.parts)
+def own_claims(rules: Rules) -> Sequence[Any]:
+    """Return the claims that this project makes itself, each with its text."""
+    return getattr(rules, "own", ())
+
+
+def _content(
+    results: Results, rules: Rules, verdicts: Mapping[str, list[ClaimVerdict]]
+) -> dict[str, Any]:
+    found = rules.criteria[FOUND]
     return {
         "scale": results.scale,
-        "claim_counts": {
-            kind: sum(v.verdict == kind for v in verdicts) for kind in get_args(Verdict)
-        },
-        "parts_asked": parts.total(),
-        "parts_in_words": parts_in_words(parts),
+        "headline": headline_in_words(results, found),
+        "repaired": remedies_in_words(results, found),
+        "parts_found": parts_found(verdicts["claims"]),
+        "judged": judged_in_words(verdicts["claims"]),
         "finished": len(results.finished),
         "asked": len(results.cells),
         "origin": origin(results),
         "verified": _verified(results.scale),
         "cards": cell_cards(results),
-        "links": cell_links(results),
-        "nothing": _nothing(results),
-        "families": results.families,
-        "setting_names": {
-            family: setting_name(family, results.reference_level(family))
-            for family in results.families
-        },
+        "elsewhere": _elsewhere(results),
+        "families": {family: family_name(family) for family in results.families},
     }
 
 
-def _nothing(results: Results) -> dict[str, str]:
-    """Return for each table what to say if nothing of it was run."""
-    yet = f"Nothing of it has run yet: dvc repro report@{results.scale}."
+def _elsewhere(results: Results) -> dict[str, str]:
+    """Return for each table that this scale does not fill which scales do."""
     grids = {scale: load_grid(scale) for scale in scales()}
-    notes = defaultdict(lambda: yet)
+    notes = {}
     if THREE_DOTS not in results.families:
-        notes["table1"] = _elsewhere(s for s, g in grids.items() if g["levels"].get(THREE_DOTS))
+        notes["table1"] = _scales(s for s, g in grids.items() if g["levels"].get(THREE_DOTS))
     if not any(result.cell.adam_probe for result in results.cells):
-        notes["probes"] = _elsewhere(s for s, grid in grids.items() if grid["adam_probe"])
-    if not any(result.cell.variant == "control" for result in results.cells):
-        notes["control"] = _elsewhere(s for s, g in grids.items() if "control" in g["variants"])
+        notes["probes"] = _scales(s for s, g in grids.items() if g["adam_probe"])
     return notes
 
 
-def _elsewhere(others: Iterable[str]) -> str:
+def _scales(others: Iterable[str]) -> str:
     return (
-        f"Not run at this scale. Scales that have it: {', '.join(others)}; set scale in "
-        "params.yaml, then make reproduce."
+        f"Scales that have it: {', '.join(others)}; set scale in params.yaml, then make reproduce."
     )
 
 
@@ -135,18 +141,23 @@ def _verified(scale: str) -> str:
 
 
 def _tables(
-    results: Results,
-    rules: Rules,
-    published: Mapping[str, Any],
-    verdicts: list[ClaimVerdict],
+    results: Results, rules: Rules, verdicts: Mapping[str, list[ClaimVerdict]]
 ) -> dict[str, Table]:
+    published, found = read_published(), rules.criteria[FOUND]
+    papers = {claim["id"]: claim["text"] for claim in published["claims"]}
+    ours = {claim.id: claim.text for claim in own_claims(rules)}
+    own = verdicts["own_claims"]
     tables = (
-        claims_table(verdicts, published),
-        checks_table(verdicts, rules),
-        measurements_table(verdicts),
+        headline_table(results, found),
+        claims_table("claims", verdicts["claims"], papers),
+        checks_table("claim_checks", verdicts["claims"], papers, rules),
+        measurements_table("claim_measurements", verdicts["claims"]),
+        claims_table("own_claims", own, ours),
+        checks_table("own_checks", own, ours, rules),
         table1(results, published),
         control_table(results, rules.trained),
         mechanism_table(results),
+        remedies_table(results, found),
         probe_table(results),
         cells_table(results),
     )

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from slow_features.grid.cells import THREE_DOTS, Cell, cells_of, load_grid, scales
-from slow_features.report.pictures import (
-    Strip,
-    draw_paths,
-    draw_strips,
-    path_panels,
-)
+from slow_features.grid.cells import Cell, cells_of, load_grid, scales
+from slow_features.report.names import model_name, setting_name, variants
+from slow_features.report.pictures import Strip, draw_path_table, draw_strips, path_panels
 from slow_features.report.results import CellResult, Results
 from slow_features.report.samples import picture_samples
-from slow_features.report.style import CENTRE_COLOUR, method, new_figure
+from slow_features.report.style import CENTRE_COLOUR, WIDE, legend_below, method, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,19 +21,7 @@ REMARK = {  # of text over a drawing
     "style": "italic",
     "bbox": {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},
 }
-
-
-def setting_name(family: str, alpha: str) -> str:
-    """Return a noise setting in words."""
-    if family == THREE_DOTS:
-        return "three dots, no noise"
-    return "no noise" if float(alpha) == 0 else f"{family.replace('_', ' ')} noise {alpha}"
-
-
-def model_name(cell: Cell) -> str:
-    """Return a method and its variant in words."""
-    label = method(cell.model_type).label
-    return label if cell.variant == "published" else f"{label}, {cell.variant}"
+_SHARED = 0  # the stored sequence that all methods are shown on
 
 
 def reference_cells(results: Results, family: str) -> list[CellResult]:
@@ -48,43 +32,31 @@ def reference_cells(results: Results, family: str) -> list[CellResult]:
     return [r for r in chosen if r.cell.seed == first_seed]
 
 
-def draw_errors_by_frame(results: Results) -> Figure:
+def look_of(results: Results, cell: Cell) -> dict[str, Any]:
+    """Return how matplotlib draws a cell: colour and marker of its method, as its variant."""
+    return method(cell.model_type).look(variants(results).index(cell.variant))
+
+
+def draw_errors_by_frame(results: Results, width: float = WIDE) -> Figure:
     """Draw RMSE by frame of every method, a panel for each family at its reference level."""
     families = results.families
-    columns = min(2, len(families))
-    rows = -(-len(families) // columns)
-    figure = new_figure(height=0.5 + 2.9 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-    for axes in grid[len(families) :]:
-        axes.set_visible(False)
-    for axes, family in zip(grid, families, strict=False):
-        _errors_panel(axes, reference_cells(results, family))
+    figure, grid = panels(len(families), width, 4.0, 2.9, sharey=True)
+    for axes, family in zip(grid, families, strict=True):
+        _errors_panel(axes, results, reference_cells(results, family))
         axes.set_title(setting_name(family, results.reference_level(family)))
     grid[0].set_ylim(bottom=0)
-    named = {}
-    for axes in grid:
-        named |= {line.get_label(): line for line in axes.get_lines()}
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=4)
+    legend_below(figure, {line.get_label(): line for a in grid for line in a.get_lines()})
     return figure
 
 
-def _errors_panel(axes: Axes, cells: Sequence[CellResult]) -> None:
+def _errors_panel(axes: Axes, results: Results, cells: Sequence[CellResult]) -> None:
     there = [cell for cell in cells if cell.outputs]
     for cell in there:
-        look, control = method(cell.cell.model_type), cell.cell.variant != "published"
-        values = cell.finished.result.pred.per_step_px
-        axes.plot(
-            values,
-            color=look.colour,
-            linestyle="--" if control else "-",
-            marker=look.marker,
-            markersize=3.5,
-            markerfacecolor="white" if control else look.colour,
-            label=model_name(cell.cell),
-        )
+        values, look = cell.finished.result.pred.per_step_px, look_of(results, cell.cell)
+        axes.plot(values, **look, markersize=3.5, label=model_name(cell.cell))
     if there:
         centre = there[0].finished.result.centre.per_step_px
-        axes.plot(centre, color=CENTRE_COLOUR, linestyle=":", label="Centre")
+        axes.plot(centre, color=CENTRE_COLOUR, linewidth=0.8, label="Centre")
     _say_missing(axes, cells)
     axes.set_xlabel("frame")
     axes.set_xticks(range(0, 17, 4))
@@ -107,38 +79,69 @@ def _say_missing(axes: Axes, cells: Sequence[CellResult]) -> None:
         )
 
 
-def draw_family_paths(results: Results, family: str) -> Figure | None:
-    """Draw the best and the worst stored sequence of every method, over their frame 0.
+def errors_by_frame_alt(results: Results) -> str:
+    """Return what the figure shows: the error at frame 0, and at the last frame."""
+    said = []
+    for family in results.families:
+        curves = {
+            model_name(cell.cell): cell.finished.result.pred.per_step_px
+            for cell in reference_cells(results, family)
+            if cell.outputs
+        }
+        ends = [f"{name} {px[0]:.1f} to {px[-1]:.1f}" for name, px in curves.items()]
+        setting = setting_name(family, results.reference_level(family))
+        said.append(f"{setting}: {'; '.join(ends) or 'nothing has run'}.")
+    return f"Error in px at the first and at the last frame. {' '.join(said)}"
 
-    None where no cell of the family's reference level is finished.
-    """
-    finished = [result for result in reference_cells(results, family) if result.outputs]
-    if not finished:
-        return None
+
+def draw_family_paths(results: Results, family: str, width: float = WIDE) -> Figure:
+    """Draw for every method the same stored sequence, then its best and its worst one."""
+    finished = _with_paths(results, family)
     first_frames = picture_samples(finished[0].cell.config).seen[:, 0]  # the same for all
-    panels = []
+    methods = {}
     for result in finished:
         ordered = path_panels(result.finished.paths, first_frames)
-        for panel, which in ((ordered[0], "best"), (ordered[-1], "worst")):
-            title = f"{model_name(result.cell)}\n{which}: {panel.error:.1f} px"
-            panels.append(panel._replace(title=title))
-    return draw_paths(panels, columns=4)
+        shared = next(panel for panel in ordered if panel.number == _SHARED)
+        methods[model_name(result.cell)] = [shared, ordered[0], ordered[-1]]
+    return draw_path_table(methods, ("the same sequence", "best", "worst"), width)
 
 
-def draw_noise_samples(results: Results) -> Figure:
+def has_paths(results: Results, family: str) -> bool:
+    """Return whether a cell of the family's reference level is finished."""
+    return bool(_with_paths(results, family))
+
+
+def _with_paths(results: Results, family: str) -> list[CellResult]:
+    return [result for result in reference_cells(results, family) if result.outputs]
+
+
+def paths_alt(results: Results, family: str) -> str:
+    """Return what the figure shows: the error of each method on the sequence that all share."""
+    errors = {
+        model_name(result.cell): next(
+            panel.error for panel in path_panels(result.finished.paths) if panel.number == _SHARED
+        )
+        for result in _with_paths(results, family)
+    }
+    said = "; ".join(f"{name} {error:.1f}" for name, error in errors.items())
+    return f"True and decoded paths. On the sequence that all share, RMSE in px: {said}."
+
+
+def draw_noise_samples(results: Results, width: float = WIDE) -> Figure:
     """Draw one sequence of every noise family as a model sees it.
 
     A family without cells in this scale is shown as the first scale that has it would.
     """
     strips = []
-    for family in _all_families():
+    for family in all_families():
         cell = sample_cell(results, family)
         name = setting_name(family, cell.alpha).replace(" noise ", "\nnoise ").replace(", ", ",\n")
         strips.append(Strip(name, picture_samples(cell.config).seen[0]))
-    return draw_strips(strips)
+    return draw_strips(strips, width)
 
 
-def _all_families() -> list[str]:
+def all_families() -> list[str]:
+    """Return the noise families of all scales."""
     levels = [load_grid(scale)["levels"] for scale in scales()]
     return list({family: None for there in levels for family in there if there[family]})
 

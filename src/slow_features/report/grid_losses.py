@@ -9,39 +9,34 @@ import numpy as np
 
 from slow_features.models.registry import MODELS
 from slow_features.report.curves import epoch_label, relative_loss
-from slow_features.report.grid_figures import REMARK, model_name
+from slow_features.report.grid_figures import REMARK
+from slow_features.report.names import model_name
 from slow_features.report.results import CellResult, Results
-from slow_features.report.style import CENTRE_COLOUR, new_figure
+from slow_features.report.style import CENTRE_COLOUR, WIDE, legend_below, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLUMNS = 4
 _LEVEL_COLOURS = "viridis"  # of alpha, dark to bright
 
 
-def draw_loss_panels(results: Results, family: str) -> Figure:
+def draw_loss_panels(results: Results, family: str, width: float = WIDE) -> Figure:
     """Draw the loss of all cells of a family relative to its first value, a panel for each method.
 
     Relative, since coefficients differ between levels; a line that stays at 1 has not trained.
     """
-    groups = _trained_groups(results, family)
-    columns = max(1, min(_COLUMNS, len(groups)))  # no group where nothing is trained
-    rows = max(1, -(-len(groups) // columns))
-    figure = new_figure(height=0.5 + 2.2 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-    for axes in grid[len(groups) :]:
-        axes.set_visible(False)
+    groups = trained_groups(results, family)
+    figure, grid = panels(len(groups), width, 1.9, 2.2, sharey=True)
     colours = _level_colours(results, family)
-    for axes, (name, cells) in zip(grid, groups.items(), strict=False):
+    for axes, (name, cells) in zip(grid, groups.items(), strict=True):
         for cell in cells:
             if cell.outputs and cell.outputs.curve:
                 _draw_relative_loss(axes, cell, colours[cell.cell.alpha])
         _say_missing_levels(axes, cells)
-        axes.set_title(name, fontsize=8.5)
+        axes.set_title(name.replace(" (", "\n(").replace(", ", ",\n"), fontsize=8.5)
         axes.axhline(1, color=CENTRE_COLOUR, linewidth=0.6)
-        axes.set_xlabel(epoch_label(cells[0].cell.config.dataset_size))
+        axes.set_xlabel(epoch_label(cells[0].cell.config.dataset_size), fontsize=8)
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel("loss / first loss")
     grid[0].set_ylim(0, 1.15)
@@ -49,12 +44,28 @@ def draw_loss_panels(results: Results, family: str) -> Figure:
     return figure
 
 
-def _trained_groups(results: Results, family: str) -> dict[str, list[CellResult]]:
+def trained_groups(results: Results, family: str) -> dict[str, list[CellResult]]:
+    """Return the cells of a family that are trained, by method and variant."""
     groups: dict[str, list[CellResult]] = {}
     for result in results.cells:
         if result.cell.family == family and MODELS[result.cell.model_type].trains:
             groups.setdefault(model_name(result.cell), []).append(result)
     return groups
+
+
+def losses_alt(results: Results, family: str) -> str:
+    """Return what the figure shows: where each loss ends, as a share of its first value."""
+    said = []
+    for name, cells in trained_groups(results, family).items():
+        ends = [
+            relative_loss(cell.cell.model_type, cell.outputs.curve)[-1]
+            for cell in cells
+            if cell.outputs and cell.outputs.curve
+        ]
+        if ends:
+            low, high = f"{min(ends):.2f}", f"{max(ends):.2f}"
+            said.append(f"{name} {low}" if low == high else f"{name} {low} to {high}")
+    return f"The last loss over the first: {'; '.join(said) or 'nothing has run'}."
 
 
 def _draw_relative_loss(axes: Axes, cell: CellResult, colour: str) -> None:
@@ -91,6 +102,5 @@ def _level_colours(results: Results, family: str) -> dict[str, str]:
 def _level_legend(figure: Figure, colours: dict[str, str]) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=colour) for colour in colours.values()]
-    labels = [f"alpha {level}" for level in colours]
-    figure.legend(handles, labels, loc="outside lower center", ncols=8)
+    named = {f"alpha {level}": Line2D([], [], color=colour) for level, colour in colours.items()}
+    legend_below(figure, named)

@@ -7,11 +7,12 @@ from statistics import fmean, stdev
 from typing import Any
 
 from slow_features.data.geometry import DOTS, to_unit_square
-from slow_features.grid.cells import THREE_DOTS, Cell
+from slow_features.grid.cells import THREE_DOTS, TUNED_FAMILY, Cell
 from slow_features.models.registry import MODELS
 from slow_features.report.criteria import Trained
 from slow_features.report.measurements import has_trained, training_facts
 from slow_features.report.mechanism import over_copy
+from slow_features.report.names import PUBLISHED, is_remedy, variant_name, variants
 from slow_features.report.results import NO_NOISE, CellResult, Results
 from slow_features.report.style import method, methods
 from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
@@ -54,18 +55,18 @@ def _all_there(cells: Sequence[CellResult]) -> bool:
     return bool(cells) and all(cell.outputs for cell in cells)
 
 
+def is_control(cell: Cell) -> bool:
+    """Return whether a cell has the hyper-parameters of another noise family than its own."""
+    return cell.variant != PUBLISHED and cell.family != TUNED_FAMILY and not is_remedy(cell)
+
+
 def control_table(results: Results, trained: Trained) -> Table:
-    """Return published against control hyper-parameters at fixed noise: did the training work?"""
-    models = {r.cell.model_type for r in results.cells if r.cell.variant == "control"}
-    rows = [
-        _control_row(result, trained)
-        for result in sorted(results.cells, key=lambda r: _control_order(r.cell))
-        if result.cell.family.startswith("fixed") and result.cell.model_type in models
-    ]
+    """Return all variants of what has a control: did the training work?"""
+    controls = {(r.cell.family, r.cell.model_type) for r in results.cells if is_control(r.cell)}
+    order = variants(results)
+    there = [r for r in results.cells if (r.cell.family, r.cell.model_type) in controls]
     columns = (
-        "noise",
-        "method",
-        "variant",
+        "cell",
         "RMSE, px",
         "first loss",
         "last loss",
@@ -73,30 +74,39 @@ def control_table(results: Results, trained: Trained) -> Table:
         "prediction / copy",
         "time share",
         "training",
-        "cell",
     )
     return Table(
         "control",
-        "The control at fixed noise",
-        _control_caption(trained),
+        "Trained or not, where JEPA fails",
+        _control_caption(there, trained),
         columns,
-        rows,
+        [
+            _control_row(result, trained)
+            for result in sorted(there, key=lambda r: _control_order(r.cell, order))
+        ],
         {"RMSE, px": 2, "encoder moved": 4, "time share": 4},
         dict.fromkeys(("first loss", "last loss", "prediction / copy"), 3),
     )
 
 
-def _control_caption(trained: Trained) -> str:
+def _control_caption(there: Sequence[CellResult], trained: Trained) -> str:
+    files = {
+        variant_name(result.cell.variant): change.value
+        for result in there
+        for change in result.cell.changes
+        if change.key == "hyper-parameters of"
+    }
+    taken = "; ".join(f"{name}: those of another file, as of {f}" for name, f in files.items())
     return (
-        "Published: the cell's own best hyper-parameters; control: all those of changing uniform "
-        "noise at level 1.5. Encoder moved: |w - w0| / |w0|. Prediction / copy: mean squared error "
+        f"Published: the cell's own best hyper-parameters; {taken}. "
+        "Encoder moved: |w - w0| / |w0|. Prediction / copy: mean squared error "
         "of the predicted encodings over that of copying the encoding of frame 0, the solution "
         "that is constant in time; above 1: worse than copying frame 0. None for "
         f"{', '.join(_without_distances())}, whose loss looks at directions alone: there, squared "
         "distances say nothing. "
         "Time share: how much of the encodings' variance lies within sequences; 0 is constant in "
         f"time. Trained: the loss fell by {trained.loss_falls:.0%} or more and the encoder moved "
-        f"by {trained.encoder_moves:g} or more. Cell: its name in the table of all cells."
+        f"by {trained.encoder_moves:g} or more."
     )
 
 
@@ -104,27 +114,23 @@ def _without_distances() -> list[str]:
     return [look.label for name, look in methods().items() if not MODELS[name].learns_distances]
 
 
-def _control_order(cell: Cell) -> tuple:
-    return cell.family, float(cell.alpha), cell.model_type, cell.variant != "published", cell.seed
+def _control_order(cell: Cell, order: Sequence[str]) -> tuple:
+    return cell.family, float(cell.alpha), cell.model_type, order.index(cell.variant), cell.seed
 
 
 def _control_row(result: CellResult, trained: Trained) -> Sequence[Value]:
-    cell = result.cell
-    noise = f"{cell.family.replace('_', ' ')} {cell.alpha}"
-    start, name = (noise, cell.model_type, cell.variant), str(cell.path)
     if result.outputs is None:
-        return NotRun((*start, *[None] * 6, NOT_RUN, name))
+        return NotRun((result.cell, *[None] * 6, NOT_RUN))
     curve = result.outputs.curve or [{"loss": None}]
     _, moved = training_facts(result)
     return (
-        *start,
+        result.cell,
         result.error_px(),
         curve[0]["loss"],
         curve[-1]["loss"],
         moved,
         *_dynamics(result),
         "trained" if has_trained(result, trained) else "hardly moved",
-        name,
     )
 
 
@@ -138,18 +144,13 @@ def _dynamics(result: CellResult) -> tuple[Value, Value]:
 def probe_table(results: Results) -> Table:
     """Return the closed-form probe beside the published one, wherever both were fitted."""
     rows: list[Sequence[Value]] = []
-    for name in methods():
-        both = [
-            result
-            for result in results.finished
-            if result.cell.model_type == name and result.finished.adam
-        ]
-        for result in both:
-            closed, adam = result.error_px(), result.finished.adam.pred.rmse_px
-            rows.append((method(name).label, str(result.cell.path), closed, adam, adam / closed))
-        if not both:
-            rows.append(NotRun((method(name).label, NOT_RUN, None, None, None)))
-    columns = ("method", "cell", "closed form, px", "Adam, px", "Adam / closed form")
+    for result in results.cells:
+        if result.outputs and result.outputs.adam:
+            closed, adam = result.error_px(), result.outputs.adam.pred.rmse_px
+            rows.append((result.cell, closed, adam, adam / closed))
+        elif result.cell.adam_probe:
+            rows.append(NotRun((result.cell, NOT_RUN, NOT_RUN, None)))
+    columns = ("cell", "closed form, px", "Adam, px", "Adam / closed form")
     return Table(
         "probes",
         "Two solvers of the probe",
@@ -157,5 +158,5 @@ def probe_table(results: Results) -> Table:
         "the published probe (Adam, 30 epochs). A model with a probe of its own brings it to both.",
         columns,
         rows,
-        {columns[2]: 2, columns[3]: 2, columns[4]: 3},
+        {columns[1]: 2, columns[2]: 2, columns[3]: 3},
     )

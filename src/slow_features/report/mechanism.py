@@ -7,9 +7,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from slow_features.data.noise import NoiseSetting
-from slow_features.report.grid_figures import REMARK, model_name, setting_name
+from slow_features.report.grid_figures import REMARK
+from slow_features.report.names import is_remedy, model_name, setting_name, variants
 from slow_features.report.results import CellResult, Results
-from slow_features.report.style import methods, new_figure
+from slow_features.report.style import WIDE, legend_below, methods, new_figure
 from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _PARTS = (
     ("dot_share", "dot", "#3DB7E4", ""),
 )
 
+Bars = dict[str, list[CellResult]]
+
 CAPTION = (
     "The same dots on the same noise images in all combinations: how much of the variance of the "
     "encodings is explained by which noise image it is, by where the dots are, and by both "
@@ -35,19 +38,48 @@ CAPTION = (
 _SEEDS = " Means over the seeds; points: the borders of each seed."
 
 
-def draw_mechanism(results: Results) -> Figure:
-    """Draw the shares of noise, dot and both, a bar for each method and a panel for each family."""
-    panels = {family: _bars(results, family) for family in _noisy_families(results)}
-    bars = [len(bars) for bars in panels.values()]
-    figure = new_figure(height=0.6 + sum(0.5 + 0.27 * count for count in bars))
-    grid = figure.subplots(len(panels), squeeze=False, sharex=True, height_ratios=bars)[:, 0]
-    for axes, (family, cells) in zip(grid, panels.items(), strict=True):
+def draw_mechanism(results: Results, width: float = WIDE) -> Figure:
+    """Draw the shares of noise, dot and both, a bar for each method and a panel for each family.
+
+    Remedies have a figure of their own.
+    """
+    families = _noisy_families(results)
+    return _draw(results, {f: _bars(results, f, remedies=False) for f in families}, width)
+
+
+def draw_repaired(results: Results, width: float = WIDE) -> Figure:
+    """Draw the same of fixed noise, with every remedy below what it repairs."""
+    fixed = [f for f, noise in _noisy_families(results).items() if noise.fixed]
+    return _draw(results, {family: _bars(results, family) for family in fixed}, width)
+
+
+def _draw(results: Results, shown: Mapping[str, Bars], width: float) -> Figure:
+    bars = [len(bars) for bars in shown.values()]
+    figure = new_figure(0.6 + sum(0.5 + 0.27 * count for count in bars), width)
+    grid = figure.subplots(len(shown), squeeze=False, sharex=True, height_ratios=bars)[:, 0]
+    for axes, (family, cells) in zip(grid, shown.items(), strict=True):
         _draw_panel(axes, cells)
         axes.set_title(setting_name(family, results.reference_level(family)))
     grid[-1].set_xlabel("share of the variance of the encodings")
-    named = dict(zip(*reversed(grid[0].get_legend_handles_labels()), strict=True))
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(_PARTS))
+    legend_below(figure, dict(zip(*reversed(grid[0].get_legend_handles_labels()), strict=True)))
     return figure
+
+
+def mechanism_alt(results: Results, remedies: bool = False) -> str:
+    """Return what the figure, or the one with remedies, shows: each bar's share of noise."""
+    said = []
+    for family, noise in _noisy_families(results).items():
+        if remedies and not noise.fixed:
+            continue
+        bars = {
+            name: fmean(c.finished.dynamics["noise_share"] for c in _measured(cells))
+            for name, cells in _bars(results, family, remedies).items()
+            if _measured(cells)
+        }
+        shares = "; ".join(f"{name} {share:.2f}" for name, share in bars.items())
+        setting = setting_name(family, results.reference_level(family))
+        said.append(f"{setting}: {shares or 'nothing has run'}.")
+    return f"Share of noise in the variance of the encodings. {' '.join(said)}"
 
 
 def mechanism_caption(results: Results) -> str:
@@ -56,14 +88,14 @@ def mechanism_caption(results: Results) -> str:
     return CAPTION + (_SEEDS if several else " One seed.")
 
 
-def _noisy_families(results: Results) -> list[str]:
+def _noisy_families(results: Results) -> dict[str, NoiseSetting]:
     """Return the families whose reference level has noise, fixed noise first."""
     noisy = {
         result.cell.family: NoiseSetting.from_config(result.cell.config)
         for result in results.cells
         if result.cell.alpha == results.reference_level(result.cell.family) and _has_noise(result)
     }
-    return sorted(noisy, key=lambda family: not noisy[family].fixed)
+    return dict(sorted(noisy.items(), key=lambda item: not item[1].fixed))
 
 
 def has_mechanism(results: Results) -> bool:
@@ -71,25 +103,42 @@ def has_mechanism(results: Results) -> bool:
     return bool(_noisy_families(results))
 
 
+def has_repaired(results: Results) -> bool:
+    """Return whether a remedy stands in a bar of fixed noise."""
+    fixed = [family for family, noise in _noisy_families(results).items() if noise.fixed]
+    return any(
+        is_remedy(cells[0].cell) for family in fixed for cells in _bars(results, family).values()
+    )
+
+
 def _has_noise(result: CellResult) -> bool:
     return NoiseSetting.from_config(result.cell.config).alpha > 0
 
 
-def _bars(results: Results, family: str) -> dict[str, list[CellResult]]:
+def _bars(results: Results, family: str, remedies: bool = True) -> Bars:
     """Return the cells of each bar by its name: one method and variant, one cell for each seed."""
-    level, order = results.reference_level(family), list(methods())
-    cells = [r for r in results.cells if (r.cell.family, r.cell.alpha) == (family, level)]
-    bars: dict[str, list[CellResult]] = {}
-    for result in sorted(cells, key=lambda r: order.index(r.cell.model_type)):
-        bars.setdefault(model_name(result.cell), []).append(result)
+    level, order, last = results.reference_level(family), list(methods()), variants(results)
+    cells = [
+        r
+        for r in results.cells
+        if (r.cell.family, r.cell.alpha) == (family, level) and (remedies or not is_remedy(r.cell))
+    ]
+    bars: Bars = {}
+    for r in sorted(
+        cells, key=lambda r: (order.index(r.cell.model_type), last.index(r.cell.variant))
+    ):
+        bars.setdefault(model_name(r.cell), []).append(r)
     return bars
 
 
-def _draw_panel(axes: Axes, bars: Mapping[str, Sequence[CellResult]]) -> None:
+def _measured(cells: Sequence[CellResult]) -> list[CellResult]:
+    return [cell for cell in cells if cell.outputs and "noise_share" in cell.outputs.dynamics]
+
+
+def _draw_panel(axes: Axes, bars: Bars) -> None:
     for row, cells in enumerate(bars.values()):
-        measured = [c for c in cells if c.outputs and "noise_share" in c.outputs.dynamics]
-        if measured:
-            _draw_bar(axes, row, measured)
+        if _measured(cells):
+            _draw_bar(axes, row, _measured(cells))
         else:
             axes.text(0.01, row, NOT_RUN, va="center", fontsize=7.5, **REMARK)
     axes.set_yticks(range(len(bars)), bars.keys())
@@ -149,13 +198,13 @@ def mechanism_table(results: Results) -> Table:
 
 
 def _row(result: CellResult) -> Sequence[Value]:
-    name = str(result.cell.path)
+    cell = result.cell
     if result.outputs is None:
-        row = (name, result.reason, *[None] * 9)
+        row = (cell, result.reason, *[None] * 9)
         return NotRun(row) if result.reason == NOT_RUN else row
     found = result.outputs.dynamics
     return (
-        name,
+        cell,
         result.error_px(),
         *[found.get(f"{part}_share") for part in ("noise", "dot", "interaction")],
         *[found.get(measure) for measure in ("variance_over_time", "noise_r2", "effective_rank")],

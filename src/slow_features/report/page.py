@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,21 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from slow_features.files import write_text
-from slow_features.report.links import linked
 from slow_features.report.style import Picture
 from slow_features.report.tables import NOT_RUN, Table, in_markdown, indented
 
-# Texts of a table's cell that the page shows in a colour.
-VERDICTS = {
-    "good": ("reproduced", "holds", "trained"),
+# How texts begin that the page shows in a colour: a verdict, alone or with what it rests on.
+_VERDICTS = {
+    "good": ("reproduced", "holds so far", "holds", "trained"),
     "bad": ("not reproduced", "does not hold", "hardly moved"),
-    "absent": (NOT_RUN, "cannot tell"),
+    "absent": (NOT_RUN, "undecided at this scale", "cannot tell"),
 }
+_MARKS = {kind: re.compile(rf"({'|'.join(texts)})(:| \(|$)") for kind, texts in _VERDICTS.items()}
+
+
+def mark(text: str) -> str:
+    """Return which kind of verdict a text is: good, bad or absent; nothing for other texts."""
+    return next((kind for kind, pattern in _MARKS.items() if pattern.match(text)), "")
 
 
 @cache
@@ -32,10 +38,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"markdown": in_markdown, "indented": indented, "linked": linked}
-    environment.globals["kinds"] = {
-        text: kind for kind, texts in VERDICTS.items() for text in texts
-    }
+    environment.filters |= {"markdown": in_markdown, "indented": indented, "mark": mark}
     return environment
 
 

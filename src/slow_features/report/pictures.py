@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from slow_features.data.geometry import IMAGE_SIZE
 from slow_features.probe.result import Paths
-from slow_features.report.style import new_figure, without_frame
+from slow_features.report.style import NARROW, WIDE, new_figure, panels, without_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _GAP = 2  # px between the frames of a strip
 _TILE = IMAGE_SIZE + _GAP
-_STEP = 2  # a strip shows every second frame: large enough to see the dot
 _TRUE, _DECODED = "#00B7FF", "#FF5CA8"  # readable on grey noise, told apart with any vision
 _DOT_STYLES = ("-", "--", ":")  # action, random, stationary dot
 
@@ -30,20 +29,27 @@ class Strip(NamedTuple):
 
 
 class PathPanel(NamedTuple):
-    """One sequence with its paths: frame [C, 28, 28]; error, true, decoded [T, dots, 2] in px."""
+    """A stored sequence with its paths: frame [C, 28, 28]; error, true, decoded [T, dots, 2], px.
 
-    title: str
+    frame is None where no picture of it is asked for.
+    """
+
+    number: int
     error: float
-    frame: np.ndarray
+    frame: np.ndarray | None
     true: np.ndarray
     decoded: np.ndarray
 
 
-def draw_strips(strips: Sequence[Strip]) -> Figure:
-    """Draw sequences as rows of frames from left to right; each row has its own range of grey."""
-    figure = new_figure(height=0.2 + 0.86 * len(strips))
+def draw_strips(strips: Sequence[Strip], width: float = WIDE) -> Figure:
+    """Draw sequences as rows of frames from left to right; each row has its own range of grey.
+
+    Every second frame, so that the dot is large enough to be seen; every fourth where it is narrow.
+    """
+    step = 4 if width == NARROW else 2
+    figure = new_figure(0.2 + (0.64 if width == NARROW else 0.86) * len(strips), width)
     for axes, strip in zip(figure.subplots(len(strips), squeeze=False)[:, 0], strips, strict=True):
-        shown = np.arange(0, len(strip.frames), _STEP)
+        shown = np.arange(0, len(strip.frames), step)
         _show(axes, _side_by_side(strip.frames[shown]), strip.frames.max())
         axes.set_ylabel(strip.label, rotation=0, ha="right", va="center", fontsize=8)
         if axes.get_subplotspec().is_first_row():
@@ -60,7 +66,7 @@ def _show(axes: Axes, image: np.ndarray, brightest: float) -> None:
         cmap="gray",
         vmin=0,
         vmax=1,
-        interpolation="nearest",
+        interpolation="none",
     )
 
 
@@ -77,7 +83,7 @@ def path_errors(paths: Paths) -> np.ndarray:
     return np.sqrt((difference**2).sum(-1).mean((1, 2)))
 
 
-def path_panels(paths: Paths, first_frames: np.ndarray) -> list[PathPanel]:
+def path_panels(paths: Paths, first_frames: np.ndarray | None = None) -> list[PathPanel]:
     """Return the stored sequences from the smallest error to the largest, over their frame 0.
 
     first_frames: [n, C, 28, 28].
@@ -85,9 +91,9 @@ def path_panels(paths: Paths, first_frames: np.ndarray) -> list[PathPanel]:
     errors = path_errors(paths)
     return [
         PathPanel(
-            f"sequence {number}: {errors[number]:.1f} px",
+            int(number),
             errors[number],
-            first_frames[number],
+            None if first_frames is None else first_frames[number],
             np.array(paths.true[number]),
             np.array(paths.decoded[number]),
         )
@@ -95,22 +101,50 @@ def path_panels(paths: Paths, first_frames: np.ndarray) -> list[PathPanel]:
     ]
 
 
-def draw_paths(panels: Sequence[PathPanel], columns: int = 4) -> Figure:
+def draw_paths(sequences: Sequence[PathPanel], width: float = WIDE) -> Figure:
     """Draw true and decoded paths over the first frame, the only one that the rollout sees."""
-    rows = -(-len(panels) // columns)
-    figure = new_figure(height=0.35 + 2.45 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid[len(panels) :]:
-        axes.set_visible(False)
-    for axes, panel in zip(grid, panels, strict=False):
-        _show(axes, panel.frame.transpose(1, 2, 0), panel.frame.max())
-        axes.set_title(panel.title, fontsize=8.5)
-        _draw_path(axes, panel.true, _TRUE, "true path", "o")
-        _draw_path(axes, panel.decoded, _DECODED, "decoded from the states", "X")
-        axes.set(xlim=(-0.5, IMAGE_SIZE - 0.5), ylim=(IMAGE_SIZE - 0.5, -0.5))
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=8.5)
+    figure, grid = panels(len(sequences), width, 2.0, 2.45)
+    for axes, panel in zip(grid, sequences, strict=True):
+        _draw_paths_of(axes, panel, f"sequence {panel.number}: {panel.error:.1f} px")
+    _path_legend(figure, grid[0])
     return figure
+
+
+def draw_path_table(
+    columns: Mapping[str, Sequence[PathPanel]], rows: Sequence[str], width: float = WIDE
+) -> Figure:
+    """Draw paths as a table: a column for each method, a row for each way to choose a sequence."""
+    across = max(1, int(width / 1.25))
+    blocks = -(-len(columns) // across)
+    across = -(-len(columns) // blocks)
+    tile = width / across + 0.25
+    figure = new_figure(0.4 + blocks * (0.3 + len(rows) * tile), width)
+    grid = figure.subplots(blocks * len(rows), across, squeeze=False)
+    for axes in grid.ravel():
+        axes.set_visible(False)
+    for place, (name, chosen) in enumerate(columns.items()):
+        block, column = divmod(place, across)
+        name = name.replace(" (", "\n(").replace(", ", ",\n")
+        for row, panel in enumerate(chosen):
+            axes = grid[block * len(rows) + row, column]
+            axes.set_visible(True)
+            error = f"{rows[row]}: {panel.error:.1f} px" if row else f"{panel.error:.1f} px"
+            _draw_paths_of(axes, panel, error if row else f"{name}\n{error}")
+    _path_legend(figure, grid[0, 0])
+    return figure
+
+
+def _draw_paths_of(axes: Axes, panel: PathPanel, title: str) -> None:
+    _show(axes, panel.frame.transpose(1, 2, 0), panel.frame.max())
+    axes.set_title(title, fontsize=8)
+    _draw_path(axes, panel.true, _TRUE, "true path", "o")
+    _draw_path(axes, panel.decoded, _DECODED, "decoded from the states", "X")
+    axes.set(xlim=(-0.5, IMAGE_SIZE - 0.5), ylim=(IMAGE_SIZE - 0.5, -0.5))
+
+
+def _path_legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=8.5)
 
 
 def caption(*sentences: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slow_features.files import atomic_file
 from slow_features.models.registry import MODELS
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH = 9.9  # inches, the width of the page
+WIDE, NARROW = 9.9, 4.1  # inches: the width of the page, and of a telephone's screen
 CENTRE_COLOUR = "#222222"
 GRID_COLOUR = "#dddddd"
 _PNG_DPI = 130
+_NO_DATE = {"Date": None, "Creator": None}
 
 _SETTINGS = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
@@ -42,8 +44,20 @@ _SETTINGS = {
 }
 
 
-# Colour and marker of model types whose entry names none, in the registry's order.
-_SPARE = (("#56B4E9", "P"), ("#8C564B", "*"), ("#332288", "<"), ("#999933", ">"), ("#882255", "h"))
+# Colours and markers of model types whose entry names none, in the registry's order. Of 30 such
+# types no two have the same of both. How well colours are told apart: tests/test_report_style.py.
+_SPARE_COLOURS = ("#56B4E9", "#6600CC", "#664422", "#880066", "#222288", "#CCAA66")
+_SPARE_MARKERS = ("P", "*", "<", ">", "h")
+
+# Filling of a marker and kind of line of a model's variants, the published one first.
+_VARIANTS = (
+    ("full", "-"),
+    ("none", "--"),
+    ("left", ":"),
+    ("bottom", "-."),
+    ("right", (0, (5, 1, 1, 1, 1, 1))),
+    ("top", (0, (1, 3))),
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,18 @@ class Method:
     colour: str
     marker: str
 
+    def look(self, variant: int = 0) -> dict[str, Any]:
+        """Return how matplotlib draws a variant, by its place among those of the scale."""
+        fill, line = _VARIANTS[variant % len(_VARIANTS)]
+        half = {"markerfacecoloralt": "white"} if fill not in ("full", "none") else {}
+        return {
+            "color": self.colour,
+            "marker": self.marker,
+            "fillstyle": fill,
+            "linestyle": line,
+            **half,
+        }
+
 
 def method(model_type: str) -> Method:
     """Return how a model type is drawn and named."""
@@ -62,7 +88,7 @@ def method(model_type: str) -> Method:
 
 def methods() -> dict[str, Method]:
     """Return all model types of the registry in its order."""
-    spare = cycle(_SPARE)
+    spare = zip(cycle(_SPARE_COLOURS), cycle(_SPARE_MARKERS), strict=False)
     looks = {
         name: (entry.colour, entry.marker) if entry.colour else next(spare)
         for name, entry in MODELS.items()
@@ -79,11 +105,36 @@ def styled() -> Iterator[None]:
         yield
 
 
-def new_figure(height: float, width: float = WIDTH) -> Figure:
+def new_figure(height: float, width: float = WIDE) -> Figure:
     """Return an empty figure, sizes in inches, whose parts are laid out without overlap."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def panels(
+    count: int, width: float, least: float, height: float, **shared: Any
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` panels: rows as even as can be, each panel `least` inches wide.
+
+    height: of a panel, inches. shared: as Figure.subplots takes it.
+    """
+    most = max(1, int(width / least))
+    rows = max(1, -(-count // most))  # one, empty, where there is nothing to show
+    columns = max(1, -(-count // rows))
+    figure = new_figure(0.5 + height * rows, width)
+    grid = figure.subplots(rows, columns, squeeze=False, **shared).ravel()
+    for axes in grid[count:]:
+        axes.set_visible(False)
+    return figure, list(grid[:count])
+
+
+def legend_below(figure: Figure, named: Mapping[str, Any]) -> None:
+    """Name what is drawn below all panels; nothing where there is nothing to tell apart."""
+    if len(named) > 1:
+        columns = max(1, int(figure.get_figwidth() // 1.9))
+        place = {"loc": "outside lower center", "ncols": min(columns, len(named))}
+        figure.legend(named.values(), named.keys(), **place)
 
 
 def without_frame(axes: Axes) -> None:
@@ -95,12 +146,17 @@ def without_frame(axes: Axes) -> None:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure on disk as PNG and SVG. title and caption stand beside it, as plain text."""
+    """A figure on disk as PNG and SVG, and a narrow one for small screens.
+
+    title and caption stand beside it, as plain text; alt says what it shows to who cannot see it.
+    """
 
     folder: Path
     name: str
     title: str
     caption: str
+    alt: str
+    narrow: str
 
     @property
     def png(self) -> str:
@@ -115,18 +171,31 @@ class Picture:
     @property
     def inline(self) -> str:
         """The SVG as a data URI: a page that holds it needs no other file."""
-        content = (self.folder / self.svg).read_bytes()
-        return "data:image/svg+xml;base64," + base64.b64encode(content).decode()
+        return _data_uri((self.folder / self.svg).read_bytes())
 
 
-def save(figure: Figure, folder: Path, name: str, title: str, caption: str) -> Picture:
+def _data_uri(content: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(content).decode()
+
+
+def save(
+    draw: Callable[[float], Figure], folder: Path, name: str, title: str, caption: str, alt: str
+) -> Picture:
     """Write a figure as PNG and SVG without dates or versions inside.
 
+    draw: makes it for a width in inches: that of the page, and that of a small screen.
     Speed: the layout is found once and then kept for both files; it depends on no resolution.
     """
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for suffix, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
+    figure = _laid_out(draw(WIDE))
+    for suffix, metadata in (("svg", _NO_DATE), ("png", {"Software": None})):
         with atomic_file(folder / f"{name}.{suffix}") as partial:
             figure.savefig(partial, dpi=_PNG_DPI, metadata=metadata)
-    return Picture(folder, name, title, caption)
+    narrow = io.BytesIO()
+    _laid_out(draw(NARROW)).savefig(narrow, format="svg", dpi=_PNG_DPI, metadata=_NO_DATE)
+    return Picture(folder, name, title, caption, alt, _data_uri(narrow.getvalue()))
+
+
+def _laid_out(figure: Figure) -> Figure:
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure

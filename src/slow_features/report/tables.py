@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
 from slow_features.grid.cells import Cell
+from slow_features.report.names import CELL_COLUMNS, anchor, cell_name, cell_texts
 
 Value = str | float | int | Cell | None
 NOTHING = "—"  # where there is no number: not published, or not measured
@@ -21,14 +23,23 @@ class NotRun(tuple):
     """A row about something that was not run at all: a page folds it away."""
 
 
+class Shown(NamedTuple):
+    """A row as a reader sees it: plain texts; the grid's cell that it is about, if it is."""
+
+    texts: list[str]
+    anchor: str = ""
+    name: str = ""
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows under column titles.
 
     digits: decimals of a column's numbers, by its title; significant: how many digits tell in
     all, for numbers of any size. CSV keeps all digits.
+    merged: so many first columns show a text once for all rows in a row that have it.
     A None is shown as a dash and is empty in CSV. A cell of the grid in the first column is shown
-    as its path; CSV has a column for each of its labels.
+    in CELL_COLUMNS; CSV has a column for each of its labels.
     """
 
     name: str
@@ -38,6 +49,7 @@ class Table:
     rows: Sequence[Sequence[Value]]
     digits: dict[str, int] = field(default_factory=dict)
     significant: dict[str, int] = field(default_factory=dict)
+    merged: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a row that does not fit the columns."""
@@ -45,37 +57,71 @@ class Table:
             if len(row) != len(self.columns):
                 raise ValueError(f"table {self.name}: {len(self.columns)} columns, row {row}")
 
-    def shown(self) -> list[list[str]]:
-        """Return the cells as a reader sees them, as plain text."""
-        return [
-            [self._text(value, column) for value, column in zip(row, self.columns, strict=True)]
-            for row in self.rows
-        ]
+    @property
+    def about_cells(self) -> bool:
+        """Whether each row is about a cell of the grid."""
+        return any(isinstance(row[0], Cell) for row in self.rows)
+
+    def header(self) -> list[str]:
+        """Return the column titles as a reader sees them."""
+        return [*CELL_COLUMNS, *self.columns[1:]] if self.about_cells else [*self.columns]
+
+    def shown(self) -> list[Shown]:
+        """Return the rows as a reader sees them."""
+        return [self._shown(row) for row in self.rows]
+
+    def _shown(self, row: Sequence[Value]) -> Shown:
+        texts = [self._text(value, name) for value, name in zip(row, self.columns, strict=True)]
+        if not isinstance(row[0], Cell):
+            return Shown(texts)
+        return Shown([*cell_texts(row[0]), *texts[1:]], anchor(row[0]), cell_name(row[0]))
 
     def _text(self, value: Value, column: str) -> str:
         if value is None:
             return NOTHING
-        if isinstance(value, Cell):
-            return str(value.path)
         if isinstance(value, float) and column in self.digits:
-            return f"{value:.{self.digits[column]}f}"
+            return f"{value:z.{self.digits[column]}f}"
         if isinstance(value, float) and column in self.significant:
             value = float(f"{value:.{self.significant[column]}g}")  # never written as 5.08e+02
         return f"{value:g}" if isinstance(value, float) else str(value)
 
-    def absent(self) -> list[list[str]]:
-        """Return the shown rows about what was not run; what was run in part is present."""
-        return self._rows_that(lambda row: isinstance(row, NotRun))
+    def absent(self) -> list[Shown]:
+        """Return the rows about what was not run; what was run in part is present."""
+        return [self._shown(row) for row in self.rows if isinstance(row, NotRun)]
 
-    def present(self) -> list[list[str]]:
+    def present(self) -> list[Shown]:
         """Return the other rows."""
-        return self._rows_that(lambda row: not isinstance(row, NotRun))
+        return [self._shown(row) for row in self.rows if not isinstance(row, NotRun)]
 
-    def _rows_that(self, hold: Callable[[Sequence[Value]], bool]) -> list[list[str]]:
-        return [shown for row, shown in zip(self.rows, self.shown(), strict=True) if hold(row)]
+    def split(self) -> dict[str, Table]:
+        """Return for each text of the first column, if anything of it has run, its other rows."""
+        groups: dict[str, list[Sequence[Value]]] = {}
+        for row in self.rows:
+            if not isinstance(row, NotRun):
+                groups.setdefault(str(row[0]), []).append(row[1:])
+        return {
+            text: replace(self, title=text, columns=self.columns[1:], rows=rows)
+            for text, rows in groups.items()
+        }
+
+    def spans(self, shown: Sequence[Shown]) -> list[list[int]]:
+        """Return for the merged columns of each row how many rows a text is for; 0: shown above."""
+        spans = [[1] * self.merged for _ in shown]
+        for column in range(self.merged):
+            first = 0
+            for row in range(1, len(shown)):
+                if shown[row].texts[: column + 1] == shown[first].texts[: column + 1]:
+                    spans[first][column] += 1
+                    spans[row][column] = 0
+                else:
+                    first = row
+        return spans
 
     def is_number(self, index: int) -> bool:
-        """Return whether a column holds numbers, which stand on the right."""
+        """Return whether a column that is shown holds numbers, which stand on the right."""
+        index -= len(self.header()) - len(self.columns)
+        if index <= 0 and self.about_cells:
+            return self.header()[index + len(CELL_COLUMNS) - 1] in ("alpha", "seed")
         numbers = any(isinstance(row[index], float | int) for row in self.rows)
         return numbers or self.columns[index] in self.digits
 
@@ -90,17 +136,17 @@ class Table:
 
     def _by_label(self) -> tuple[Sequence[str], Sequence[Sequence[Value]]]:
         """Return columns and rows with the labels of each cell in place of the cell."""
-        cells = [row[0] for row in self.rows if isinstance(row[0], Cell)]
-        if not cells:
+        if not self.about_cells:
             return self.columns, self.rows
         rows = [[*row[0].labels.values(), *row[1:]] for row in self.rows]
-        return [*cells[0].labels, *self.columns[1:]], rows
+        return [*self.rows[0][0].labels, *self.columns[1:]], rows
 
     def markdown(self) -> Markup:
         """Return the table as Markdown, its text escaped."""
-        sides = ["---:" if self.is_number(i) else "---" for i in range(len(self.columns))]
-        lines = [[in_markdown(c) for c in self.columns], sides]
-        lines += [[in_markdown(text) for text in row] for row in self.shown()]
+        header = self.header()
+        lines = [[in_markdown(c) for c in header]]
+        lines += [["---:" if self.is_number(i) else "---" for i in range(len(header))]]
+        lines += [[in_markdown(text) for text in row.texts] for row in self.shown()]
         return Markup("\n".join("| " + " | ".join(line) + " |" for line in lines))
 
 
