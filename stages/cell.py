@@ -19,17 +19,27 @@ def main() -> None:
     parser.add_argument(
         "--step", choices=("train", "probe"), default="probe", help="the last step to do"
     )
+    parser.add_argument(
+        "--expect",
+        nargs=2,
+        metavar=("TRAINING", "EVALUATION"),
+        help="the identities of the result; refuse to compute another one",
+    )
+    parser.add_argument("--log", action="store_true", help="to MLflow, while it trains")
     arguments = parser.parse_args()
 
     from slow_features import paths
     from slow_features.config.load import load_config
-    from slow_features.grid.run import find_cell, run_cell
+    from slow_features.grid.run import find_cell, require, stored
     from slow_features.results.store import StoredCell
 
     if arguments.cell == str(paths.EXPERIMENT):
-        place = StoredCell(load_config(["params.yaml"]).config).evaluate(log=True)
+        cell = StoredCell(load_config(["params.yaml"]).config)
     else:
-        place = run_cell(find_cell(arguments.cell), arguments.step)
+        cell = stored(find_cell(arguments.cell))
+    if arguments.expect:
+        require(cell, arguments.expect)
+    place = (cell.train if arguments.step == "train" else cell.evaluate)(arguments.log)
     print(f"{arguments.cell}: finished, in {place.train.parent}")
 
 
