@@ -4,64 +4,13 @@ from __future__ import annotations
 
 import re
 import signal
-import sys
-from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.killed import SURVIVED, settings
-from tests.stage_processes import STAGES, Process, is_alive, wait_until
+from tests.killed import SURVIVED, Grid
+from tests.stage_processes import is_alive, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-RUNNER = """
-from slow_features.errors import exit_with_message
-from slow_features.grid.cells import cells_of
-from slow_features.grid.machines import Machines
-from slow_features.grid.run import run_missing
-exit_with_message(lambda: run_missing(cells_of("quick"), Machines(jobs=2)))
-"""
-GRID = {
-    "families": ["changing_uniform"],
-    "models": ["VICReg", "SimCLR", "IDM"],
-    "quick": {"seeds": [1], "levels": {"changing_uniform": ["1.5"]}},
-}
-
-
-class Grid:
-    """A project of its own with a grid of three cells, and a process that runs them."""
-
-    def __init__(self, folder: Path, epochs: int = 40) -> None:
-        self.folder = folder
-        (folder / "reproduce_configs").mkdir(parents=True)
-        (folder / "dvc.yaml").touch()
-        (folder / "stages").symlink_to(STAGES)
-        (folder / "grids.yaml").write_text(yaml.safe_dump(GRID))
-        for model in GRID["models"]:
-            text = yaml.safe_dump(settings(model, {"epochs": epochs}))
-            (folder / "reproduce_configs" / f"{model.lower()}.yaml").write_text(text)
-
-    def start(self) -> Process:
-        """Start the runner."""
-        return Process(self.folder, [sys.executable, "-c", RUNNER])
-
-    def checkpoints(self) -> list[Path]:
-        """Return the checkpoints of cells under way."""
-        return list(self.folder.glob(".checkpoints/*/checkpoint.safetensors"))
-
-    def results(self) -> dict[str, bytes]:
-        """Return the bytes of all finished cells, but for their runs and their locks."""
-        store = self.folder / ".cells"
-        files = [file for file in store.rglob("*") if file.is_file() and "logs" not in file.parts]
-        return {
-            str(file.relative_to(store)): file.read_bytes()
-            for file in files
-            if file.name not in ("run.json", "sha256.json", "lock")
-        }
-
-    def logs(self) -> str:
-        """Return what the cells have printed."""
-        return "".join(file.read_text() for file in self.folder.glob(".cells/logs/**/*.log"))
 
 
 @pytest.fixture(scope="module")
