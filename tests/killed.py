@@ -163,9 +163,12 @@ class Grid:
             text = yaml.safe_dump(settings(model, {"epochs": epochs}))
             (folder / "reproduce_configs" / f"{model.lower()}.yaml").write_text(text)
 
-    def start(self, machines: str = "Machines(jobs=2)") -> Process:
+    def start(
+        self, machines: str = "Machines(jobs=2)", environment: dict[str, str] | None = None
+    ) -> Process:
         """Start the runner."""
-        return Process(self.folder, [sys.executable, "-c", _RUNNER.format(machines=machines)])
+        command = [sys.executable, "-c", _RUNNER.format(machines=machines)]
+        return Process(self.folder, command, environment)
 
     def checkpoints(self) -> list[Path]:
         """Return the checkpoints of cells under way."""
