@@ -180,4 +180,4 @@ async def _serve(invitation: Invitation, slots: int) -> None:
         await worker.close(timeout=_CLOSING_SECONDS)
     if stop.signal_number is not None:
         raise InterruptError(stop.signal_number, "its cells have written their checkpoints")
-    print("the driver has ended")
+    print("the driver has ended, or has sent this worker away")

@@ -34,12 +34,14 @@ OTHER_CODE = 3  # exit code of a cell that would compute another result than the
 class Job:
     """One cell: its name, the arguments of Python, its log, and how it ended.
 
-    log: from the project's root. cell: what must come out of it, None for what is no cell.
+    log: from the project's root. input: to its stdin. cell: what must come out of it, None for
+    what is no cell.
     """
 
     name: str
     arguments: list[str]
     log: PurePath
+    input: str = ""
     cell: CellIds | None = None
     seconds: float = 0.0
     return_code: int | None = None
@@ -149,6 +151,7 @@ def _order(job: Job, cluster: Cluster, again: bool, parcel: bytes | None) -> Ord
     return Order(
         arguments=tuple(job.arguments),
         log=job.log,
+        input=job.input,
         cell=job.cell,
         again=again,
         marker=cluster.marker,

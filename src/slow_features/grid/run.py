@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import PurePath
 
 from slow_features import paths
-from slow_features.config.load import with_adam
+from slow_features.config.load import load_config, validate, with_adam
 from slow_features.config.schema import Experiment
 from slow_features.data.cache import data_for
 from slow_features.errors import InputError, SlowFeaturesError
@@ -33,13 +34,22 @@ class OtherCodeError(InputError):
     exit_code = OTHER_CODE
 
 
-def require(cell: StoredCell, expected: Sequence[str]) -> None:
-    """Refuse a cell whose identities are not the expected ones. Raises OtherCodeError."""
-    if list(cell.ids) != list(expected):
+def write_order(cell: StoredCell) -> str:
+    """Return what a cell's process must know: settings, and the identities of the result."""
+    config = cell.config.model_dump(mode="json")
+    return json.dumps({"config": config, "adam_probe": cell.adam_probe, "ids": cell.ids})
+
+
+def read_order(text: str) -> StoredCell:
+    """Read a `write_order`. Raises OtherCodeError where the result would be another one."""
+    order = json.loads(text)
+    cell = StoredCell(validate(order["config"]), order["adam_probe"])
+    if list(cell.ids) != order["ids"]:
         raise OtherCodeError(
-            f"other code or settings here than the driver has: the result would be {cell.identity}"
-            f", not {expected[0]}; allowed: the driver's revision and settings"
+            "the code, or the images of the noise, are not those that the driver has; allowed: "
+            "its revision, unchanged while it runs"
         )
+    return cell
 
 
 def stored(cell: Cell) -> StoredCell:
@@ -163,11 +173,11 @@ def _jobs(cells: Sequence[Cell], step: str) -> list[Job]:
 
 
 def _job(name: PurePath, cell: StoredCell, step: str, *more: str) -> Job:
-    expected = ["--expect", *cell.ids]
     return Job(
         name=str(name),
-        arguments=["stages/cell.py", str(name), "--step", step, *expected, *more],
+        arguments=["stages/cell.py", str(name), "--step", step, "--ordered", *more],
         log=paths.cell_log(name),
+        input=write_order(cell),
         cell=cell.ids,
     )
 
@@ -185,3 +195,10 @@ def find_cell(path: str) -> Cell:
         if str(cell.path) == path:
             return cell
     raise InputError(f"{path}: no such cell in grids.yaml; allowed: as {cells_of(scale)[0].path}")
+
+
+def find_stored(name: str) -> StoredCell:
+    """Return a cell of the grid, or "experiment", as the store knows it. Raises InputError."""
+    if name == str(paths.EXPERIMENT):
+        return StoredCell(load_config(["params.yaml"]).config)
+    return stored(find_cell(name))

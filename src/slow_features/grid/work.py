@@ -26,7 +26,7 @@ STOPPED = frozenset(128 + number for number in STOP_SIGNALS)  # exit codes; thei
 
 @dataclass(frozen=True)
 class Order:
-    """One cell to be made: the arguments of Python, the log, and what else a worker must know.
+    """One cell to be made: the arguments of Python, its stdin, and what else a worker must know.
 
     log: from the project's root. again: it goes on, so the log is kept. marker: the name of the
     driver's marker, None where driver and worker are one process. has_state: whether the driver
@@ -35,6 +35,7 @@ class Order:
 
     arguments: tuple[str, ...]
     log: PurePath
+    input: str
     cell: CellIds | None
     again: bool = False
     marker: str | None = None
@@ -79,10 +80,13 @@ async def work(order: Order) -> Outcome:
     with log.open("ab" if order.again else "wb") as stream:
         process = await asyncio.create_subprocess_exec(
             *tied([sys.executable, *order.arguments]),
+            stdin=subprocess.PIPE,
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches the driver alone, which passes it on
         )
+    process.stdin.write(order.input.encode())  # a few kB: it does not wait
+    process.stdin.close()
     code = await _end_of(process, order if not shared else None)
     said = log.read_bytes()[began:]
     lines = said.decode(errors="replace").strip().splitlines()

@@ -121,7 +121,7 @@ def _run_row(result: CellResult) -> Sequence[Value]:
         run.sequences_per_second,
         run.device,
         run.threads,
-        f"{run.machine['cpu']}, {run.machine['cores']} cores",
+        run.computer,
         revisions(run),
     )
 

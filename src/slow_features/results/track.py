@@ -131,6 +131,7 @@ def entry_of(config: Experiment, stage: str, place: Place, tags: Mapping[str, st
             "data_checksum": result.data_checksum,
             "weights_checksum": result.weights_checksum,
             "git_revision": run.git_revision,
+            "host": run.host,
         },
         curve=place.train / files.CURVES_FILE if summary.steps else None,
         artifacts=tuple(artifacts),
