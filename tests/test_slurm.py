@@ -16,7 +16,7 @@ from tests.slurm_here import Slurm, why_not
 from tests.stage_processes import Process, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-EPOCHS = 150
+EPOCHS = 60
 # What a step's shell is told before it starts: a store of the node's own.
 OWN_STORES = """#!/bin/sh
 mkdir -p {folder}/$SLURMD_NODENAME
@@ -48,7 +48,7 @@ class OnSlurm(Grid):
 
     def __init__(self, folder: Path, slurm: Slurm, *, shared: bool) -> None:
         super().__init__(folder, EPOCHS)
-        self.slurm, self.flags = slurm, ["--partition=low"]
+        self.slurm, self.flags, self.drivers = slurm, ["--partition=low"], []
         self.stores = folder.with_name("stores")
         if not shared:
             self.stores.mkdir()
@@ -63,7 +63,8 @@ class OnSlurm(Grid):
             f"Machines(listen='127.0.0.1', array=2, sbatch={(*self.flags, *flags)}, "
             "slice_seconds=8)"
         )
-        return self.start(machines, self.slurm.environment)
+        self.drivers.append(self.start(machines, self.slurm.environment))
+        return self.drivers[-1]
 
     def wait_for_two(self, runner: Process) -> None:
         """Wait until two workers have each written a checkpoint."""
@@ -90,8 +91,26 @@ class OnSlurm(Grid):
         return "".join(f.read_text() for f in self.folder.glob(".cells/logs/workers/*.log"))
 
 
-def test_a_node_is_lost(slurm, tmp_path, whole_grid):
-    grid = OnSlurm(tmp_path / "grid", slurm, shared=True)
+@pytest.fixture
+def on_slurm(slurm, tmp_path):
+    """Make grids that run on Slurm; no driver is left at the end."""
+    made = []
+
+    def make(shared: bool) -> OnSlurm:
+        made.append(OnSlurm(tmp_path / "grid", slurm, shared=shared))
+        return made[-1]
+
+    yield make
+    for grid in made:
+        for driver in grid.drivers:
+            if not driver.ended():
+                driver.kill()
+    slurm.ask("scancel", "--user=root")
+    wait_until(lambda: not slurm.jobs(), 120)
+
+
+def test_a_node_is_lost(slurm, on_slurm, whole_grid):
+    grid = on_slurm(shared=True)
     runner = grid.run()
     grid.wait_for_two(runner)
     slurm.kill_node("n2")
@@ -102,8 +121,8 @@ def test_a_node_is_lost(slurm, tmp_path, whole_grid):
     assert "going on from step" in grid.logs()
 
 
-def test_preempted_without_a_shared_store(slurm, tmp_path, whole_grid):
-    grid = OnSlurm(tmp_path / "grid", slurm, shared=False)
+def test_preempted_without_a_shared_store(slurm, on_slurm, whole_grid):
+    grid = on_slurm(shared=False)
     runner = grid.run()
     grid.wait_for_two(runner)
     slurm.ask("sbatch", "--partition=high", "--nodes=2", "--output=/dev/null", "--wrap=sleep 2")
@@ -112,9 +131,9 @@ def test_preempted_without_a_shared_store(slurm, tmp_path, whole_grid):
     assert "DUE TO PREEMPTION" in grid.said_by_workers()
 
 
-def test_the_end_of_the_time(slurm, tmp_path, whole_grid):
+def test_the_end_of_the_time(slurm, on_slurm, whole_grid):
     """The workers leave before it and come back."""
-    grid = OnSlurm(tmp_path / "grid", slurm, shared=True)
+    grid = on_slurm(shared=True)
     runner = grid.run("--time=1")
     grid.finish(runner, whole_grid)
     said = grid.said_by_workers()
@@ -124,9 +143,9 @@ def test_the_end_of_the_time(slurm, tmp_path, whole_grid):
 
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_the_driver_is_killed_or_stopped(number, shared, slurm, tmp_path, whole_grid):
+def test_the_driver_is_killed_or_stopped(number, shared, slurm, on_slurm, whole_grid):
     """Its workers leave, its array ends; the same command goes on."""
-    grid = OnSlurm(tmp_path / "grid", slurm, shared=shared)
+    grid = on_slurm(shared=shared)
     runner = grid.run()
     grid.wait_for_two(runner)
     os.kill(runner.pid, number)

@@ -43,11 +43,11 @@ class _WithoutHttp:
         """Open none: it would listen, without TLS."""
 
 
-class _QuietScheduler(_WithoutHttp, Scheduler):
+class QuietScheduler(_WithoutHttp, Scheduler):
     """A scheduler without Dask's pages."""
 
 
-class _QuietWorker(_WithoutHttp, Worker):
+class QuietWorker(_WithoutHttp, Worker):
     """A worker without Dask's pages."""
 
 
@@ -142,16 +142,14 @@ async def _listening(machines: Machines) -> AsyncIterator[Cluster]:
 
 def _scheduler(machines: Machines, **place: Any) -> Scheduler:
     if not machines.dashboard:
-        return _QuietScheduler(dashboard=False, **place)
+        return QuietScheduler(dashboard=False, **place)
     if not find_spec("bokeh"):
         raise MachineError("Dask's dashboard needs bokeh: pip install bokeh")
     return Scheduler(dashboard=True, dashboard_address=_DASHBOARD, **place)
 
 
 def _worker(address: str, slots: int, **more: Any) -> Worker:
-    return _QuietWorker(
-        address, nthreads=slots, resources={_SLOT: slots}, memory_limit=None, **more
-    )
+    return QuietWorker(address, nthreads=slots, resources={_SLOT: slots}, memory_limit=None, **more)
 
 
 def serve(invitation: Invitation, slots: int) -> None:

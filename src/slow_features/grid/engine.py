@@ -147,7 +147,7 @@ async def _end_of(job: Job, cluster: Cluster) -> tuple[int, str]:
 
 
 def _order(job: Job, cluster: Cluster, again: bool, parcel: bytes | None) -> Order:
-    has_state = cluster.marker is not None and job.cell and parcels.has_state(job.cell)
+    has_state = cluster.marker is not None and job.cell and parcels.state_of(job.cell)
     return Order(
         arguments=tuple(job.arguments),
         log=job.log,

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from slow_features import paths
 from slow_features.errors import MachineError
@@ -46,14 +47,22 @@ def is_marked(name: str) -> bool:
     return (paths.cells() / name).exists()
 
 
-def is_trained(cell: CellIds) -> bool:
-    """Return whether the store has a cell's training."""
-    return place_of(*cell).train.is_dir()
+class State(NamedTuple):
+    """How far a store is with a cell: its training is finished, or has a checkpoint of a time."""
+
+    trained: bool
+    checkpoint: int | None
+
+    def __bool__(self) -> bool:
+        """Whether there is something to go on from."""
+        return self.trained or self.checkpoint is not None
 
 
-def has_state(cell: CellIds) -> bool:
-    """Return whether the store has something of a cell to go on from."""
-    return is_trained(cell) or paths.checkpoint(cell.training).is_file()
+def state_of(cell: CellIds) -> State:
+    """Return how far this process's store is with a cell."""
+    file = paths.checkpoint(cell.training)
+    written = file.stat().st_mtime_ns if file.is_file() else None
+    return State(place_of(*cell).train.is_dir(), written)
 
 
 def pack(cell: CellIds) -> bytes | None:
@@ -80,7 +89,7 @@ def unpack(parcel: bytes, cell: CellIds) -> None:
                     for name in names:
                         (beside / PurePosixPath(name).name).write_bytes(archive.read(name))
                     _check(beside, part, cell)
-        if is_trained(cell):
+        if state_of(cell).trained:
             shutil.rmtree(paths.checkpoint(cell.training).parent, ignore_errors=True)
         elif _STATE in archive.namelist():
             write_bytes(paths.checkpoint(cell.training), archive.read(_STATE))

@@ -12,6 +12,7 @@ import platform
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -21,6 +22,7 @@ from slow_features.interrupt import STOP_SIGNALS, tied
 from slow_features.results.store import CellIds
 
 GRACE_SECONDS = 60.0  # for a cell to write its checkpoint after a stop request
+_POLL_SECONDS = 0.1
 STOPPED = frozenset(128 + number for number in STOP_SIGNALS)  # exit codes; their state is kept
 
 
@@ -98,14 +100,22 @@ async def work(order: Order) -> Outcome:
 
 
 async def _end_of(process: asyncio.subprocess.Process, sliced: Order | None) -> int:
-    """Wait for the end of a process; stop it at the end of its slice, or when cancelled."""
+    """Wait for the end of a process; stop it at the end of its slice, or when cancelled.
+
+    A slice does not end before the state has moved, since on a slow machine nothing ever would,
+    nor in an evaluation, which has no state to go on from.
+    """
+    cell = sliced.cell if sliced else None
+    before = parcels.state_of(cell) if cell else None
+    slice_ends = time.monotonic() + (sliced.slice_seconds if sliced else 0)
     try:
-        async with asyncio.timeout(sliced.slice_seconds if sliced else None):
-            return await process.wait()
-    except TimeoutError:
-        if not parcels.is_trained(sliced.cell):  # an evaluation has no state to go on from
-            await _stop(process)
-        return await process.wait()
+        while process.returncode is None:
+            await asyncio.sleep(_POLL_SECONDS)
+            if cell and time.monotonic() > slice_ends:
+                now = parcels.state_of(cell)
+                if now != before and not now.trained:
+                    await _stop(process)
+        return process.returncode
     except asyncio.CancelledError:
         await _stop(process)
         raise
