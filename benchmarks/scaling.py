@@ -16,8 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from distributed import Client
 
 from slow_features.grid.cells import cells_of
+from slow_features.grid.cluster import QuietScheduler, QuietWorker
 from slow_features.grid.machines import SLICE_SECONDS
 from slow_features.grid.plan import Pace, count
 
@@ -100,10 +102,6 @@ async def scheduler_load(workers: int, cells: int) -> tuple[float, float]:
 
     Of a scheduler together with all its workers, which are in this process: at most so much.
     """
-    from distributed import Client
-
-    from slow_features.grid.cluster import QuietScheduler, QuietWorker
-
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     async with QuietScheduler(protocol="inproc", dashboard=False) as scheduler:
         alone = {"nthreads": 1, "memory_limit": None}
