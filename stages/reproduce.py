@@ -1,5 +1,6 @@
 """Run everything that is out of date, many cells at once, here or on a cluster; DVC records it."""
 
+import argparse
 import re
 import shlex
 import sys
@@ -8,6 +9,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # this checkout's own code
 
 from slow_features.errors import exit_with_message
+
+
+def flags(text: str) -> list[str]:
+    """Split a line of flags as a shell does, for argparse."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from None
 
 
 def main() -> None:
@@ -33,7 +42,7 @@ def main() -> None:
     parser.add_argument("--workers", type=cli.positive, help="how many Slurm starts (default: 1)")
     parser.add_argument(
         "--sbatch",
-        type=shlex.split,
+        type=flags,
         default=[],
         metavar="FLAGS",
         help="flags of sbatch, after those in slurm.flags; as --sbatch='--partition=gpu'",
@@ -72,6 +81,7 @@ def main() -> None:
         slice_seconds=arguments.slice,
         dashboard=arguments.dashboard,
     )
+    machines.check()
     config = load_config(["params.yaml"]).config
     sys.exit(reproduce(config, arguments.cells, machines))
 

@@ -16,7 +16,7 @@ from tests.slurm_here import Slurm, why_not
 from tests.stage_processes import Process, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-EPOCHS = 60
+EPOCHS = 120
 # What a step's shell is told before it starts: a store of the node's own.
 OWN_STORES = """#!/bin/sh
 mkdir -p {folder}/$SLURMD_NODENAME
@@ -57,10 +57,10 @@ class OnSlurm(Grid):
             prolog.chmod(0o755)
             self.flags.append(f"--export=ALL,SLURM_TASK_PROLOG={prolog}")
 
-    def run(self, *flags: str) -> Process:
+    def run(self, *flags: str, workers: int = 2) -> Process:
         """Start the driver."""
         machines = (
-            f"Machines(listen='127.0.0.1', array=2, sbatch={(*self.flags, *flags)}, "
+            f"Machines(listen='127.0.0.1', array={workers}, sbatch={(*self.flags, *flags)}, "
             "slice_seconds=8)"
         )
         self.drivers.append(self.start(machines, self.slurm.environment))
@@ -132,13 +132,13 @@ def test_preempted_without_a_shared_store(slurm, on_slurm, whole_grid):
 
 
 def test_the_end_of_the_time(slurm, on_slurm, whole_grid):
-    """The workers leave before it and come back."""
+    """The worker leaves before it, which is a minute, and comes back."""
     grid = on_slurm(shared=True)
-    runner = grid.run("--time=1")
+    runner = grid.run("--time=1", workers=1)
     grid.finish(runner, whole_grid)
     said = grid.said_by_workers()
     assert "stopped: its cells have written their checkpoints" in said
-    assert said.count("works for tls://127.0.0.1:") > 2
+    assert said.count("works for tls://127.0.0.1:") > 1
 
 
 @pytest.mark.parametrize("shared", [True, False])

@@ -12,7 +12,6 @@ import platform
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
-from importlib.util import find_spec
 from typing import Any
 
 import dask
@@ -123,9 +122,9 @@ async def _in_this_process(machines: Machines) -> AsyncIterator[Cluster]:
 
 @asynccontextmanager
 async def _listening(machines: Machines) -> AsyncIterator[Cluster]:
-    host, _, port = (machines.listen or get_ip()).partition(":")
+    host, port = machines.place
     security = Security.temporary()
-    place = {"protocol": "tls", "host": host, "port": int(port or 0), "security": security}
+    place = {"protocol": "tls", "host": host or get_ip(), "port": port, "security": security}
     async with (
         _scheduler(machines, **place) as scheduler,
         Client(scheduler.address, security=security, asynchronous=True) as client,
@@ -143,8 +142,6 @@ async def _listening(machines: Machines) -> AsyncIterator[Cluster]:
 def _scheduler(machines: Machines, **place: Any) -> Scheduler:
     if not machines.dashboard:
         return QuietScheduler(dashboard=False, **place)
-    if not find_spec("bokeh"):
-        raise MachineError("Dask's dashboard needs bokeh: pip install bokeh")
     return Scheduler(dashboard=True, dashboard_address=_DASHBOARD, **place)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
 from dataclasses import dataclass
+from importlib.util import find_spec
 
+from slow_features.errors import InputError, MachineError
 from slow_features.provenance import cores
 
 SLICE_SECONDS = 1800  # what a lost machine without the driver's store costs at most
@@ -36,3 +40,26 @@ class Machines:
     def at_once(self) -> int:
         """Cells at once, of each worker."""
         return self.jobs or (1 if self.elsewhere else cores())
+
+    def check(self) -> None:
+        """Refuse what this machine cannot do, before any work. Raises InputError, MachineError."""
+        if self.array and not shutil.which("sbatch"):
+            raise MachineError("sbatch: not on this machine; allowed: --cluster slurm where it is")
+        if self.dashboard and not find_spec("bokeh"):
+            raise MachineError("Dask's dashboard needs bokeh: pip install bokeh")
+        if self.listen:
+            try:
+                with socket.socket() as probe:
+                    probe.bind(self.place)
+            except (OSError, OverflowError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise InputError(
+                    f"--address {self.listen}: {reason}; allowed: an address of this machine, "
+                    "and a port that is free"
+                ) from None
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port to listen on; port 0 is any."""
+        host, _, port = (self.listen or "").partition(":")
+        return host, int(port or 0)
