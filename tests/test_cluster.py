@@ -108,7 +108,7 @@ def test_our_own_errors_are_final(tmp_root):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_reaches_the_cells_in_order(number, tmp_root):
+def test_a_stop_reaches_the_cells_in_order(number, tmp_root, capfd):
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(print('kept')))\n"
         "print('began', flush=True)\ntime.sleep(60)"
@@ -123,6 +123,7 @@ def test_a_stop_reaches_the_cells_in_order(number, tmp_root):
     with pytest.raises(InterruptError):
         run_jobs([job("a", code)], Machines(jobs=1), lambda _: None)
     assert log.read_text() == "began\nkept\n"
+    assert capfd.readouterr().err == ""
 
 
 # --- workers elsewhere ------------------------------------------------------------------------

@@ -55,6 +55,7 @@ def test_the_runner_stopped_or_killed(number, tmp_path, whole_grid, record_prope
     cells = runner.descendants()
     assert runner.kill(number) == (-number if number == signal.SIGKILL else 128 + number)
     wait_until(lambda: not any(is_alive(cell) for cell in cells), seconds=30)
+    assert "Traceback" not in runner.errors()
     if number != signal.SIGKILL:
         assert "stopped: finished cells and checkpoints are kept; to go on: " in runner.errors()
     assert grid.checkpoints()

@@ -61,7 +61,7 @@ class OnSlurm(Grid):
         """Start the driver."""
         machines = (
             f"Machines(listen='127.0.0.1', array={workers}, sbatch={(*self.flags, *flags)}, "
-            "slice_seconds=8)"
+            "slice_seconds=25)"
         )
         self.drivers.append(self.start(machines, self.slurm.environment))
         return self.drivers[-1]
@@ -150,6 +150,7 @@ def test_the_driver_is_killed_or_stopped(number, shared, slurm, on_slurm, whole_
     grid.wait_for_two(runner)
     os.kill(runner.pid, number)
     runner.wait()
+    assert "Traceback" not in runner.errors()
     wait_until(lambda: not slurm.jobs(), 120)
     grid.finish(grid.run(), whole_grid)
     if shared:

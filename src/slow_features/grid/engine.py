@@ -86,28 +86,44 @@ async def _run(
 ) -> None:
     from slow_features.grid.cluster import open_cluster  # Dask takes a second to be imported
 
+    tasks: dict[asyncio.Task, Job] = {}
     async with open_cluster(machines) as cluster:
-        tasks: dict[asyncio.Task, Job] = {}
-        shown = None
-        while state.waiting or tasks:
-            if stop.signal_number is not None:
-                raise InterruptError(stop.signal_number, "finished cells and checkpoints are kept")
-            cluster.check()
-            while state.waiting and len(tasks) < cluster.slots:
-                job = state.waiting.pop(0)
-                tasks[asyncio.create_task(_finish(job, cluster))] = job
-                state.running.append(job)
-            for task in [task for task in tasks if task.done()]:
-                task.result()  # raises what is a bug of ours
-                job = tasks.pop(task)
-                state.running.remove(job)
-                (state.failed if job.return_code else state.done).append(job)
-            state.workers = cluster.workers
-            now = (len(state.waiting), len(state.running), state.workers)
-            if now != shown:
-                show(state)
-                shown = now
-            await asyncio.sleep(_POLL_SECONDS)
+        try:
+            await _run_on(cluster, state, tasks, show, stop)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _run_on(
+    cluster: Cluster,
+    state: State,
+    tasks: dict[asyncio.Task, Job],
+    show: Callable[[State], None],
+    stop: StopRequest,
+) -> None:
+    """Keep every slot of the cluster busy until all is done. `tasks`: the jobs under way."""
+    shown = None
+    while state.waiting or tasks:
+        if stop.signal_number is not None:
+            raise InterruptError(stop.signal_number, "finished cells and checkpoints are kept")
+        cluster.check()
+        while state.waiting and len(tasks) < cluster.slots:
+            job = state.waiting.pop(0)
+            tasks[asyncio.create_task(_finish(job, cluster))] = job
+            state.running.append(job)
+        for task in [task for task in tasks if task.done()]:
+            task.result()  # raises what is a bug of ours
+            job = tasks.pop(task)
+            state.running.remove(job)
+            (state.failed if job.return_code else state.done).append(job)
+        state.workers = cluster.workers
+        now = (len(state.waiting), len(state.running), state.workers)
+        if now != shown:
+            show(state)
+            shown = now
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _finish(job: Job, cluster: Cluster) -> None:
