@@ -199,18 +199,25 @@ def test_without_the_key_nobody_joins(tmp_root):
     assert len(refused) == 2
 
 
-def test_other_code_is_refused_in_one_line(tmp_root):
-    """A worker from another checkout with one changed line in losses/."""
-    clone = tmp_root / "clone"
+def changed_clone(folder: Path) -> Path:
+    """Copy this checkout's code with one more line in losses/."""
     for part in ("src", "stages"):
-        shutil.copytree(STAGES.parent / part, clone / part)
-    file = clone / "src/slow_features/losses/vicreg.py"
+        shutil.copytree(STAGES.parent / part, folder / part)
+    file = folder / "src/slow_features/losses/vicreg.py"
     file.write_text(file.read_text() + "\n_CHANGED = 1\n")
+    (folder / "dvc.yaml").touch()
+    return folder
+
+
+ELSEWHERE = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "DVC_ROOT")}
+
+
+def test_other_code_is_refused_in_one_line(tmp_root):
     made = invitation.Invitation("tls://127.0.0.1:1", "", "", invitation.needs())
     (tmp_root / "worker.json").write_text(json.dumps(made.__dict__))
+    clone = changed_clone(tmp_root / "clone")
     line = [sys.executable, str(clone / "stages/worker.py"), "worker.json"]
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run(line, cwd=tmp_root, env=environment, capture_output=True, text=True)
+    done = subprocess.run(line, env=ELSEWHERE, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "error: this worker has other code of VICReg than the driver" in done.stderr
@@ -249,3 +256,25 @@ def test_a_worker_without_the_store_sends_its_cells(grid, tmp_path, monkeypatch)
     (tmp_path / "here").mkdir()
     run_cell(cell)
     assert sent == results_in(tmp_path / "here")
+
+
+def test_a_worker_whose_code_changes_is_sent_away(grid, tmp_path, capfd):
+    """As if its code had changed after it joined; the cell goes to another."""
+    clone = changed_clone(tmp_path / "clone")
+
+    def join(helper: Helper) -> None:
+        content = json.loads(helper.file.read_text()) | {"needs": {}}
+        (clone / "worker.json").write_text(json.dumps(content))
+        worker = Process(clone, [sys.executable, "stages/worker.py", "worker.json"], ELSEWHERE)
+        helper.workers.append(worker)
+        wait_until(worker.ended)
+        helper.add()
+
+    helper = Helper(grid.folder, join)
+    cell = cells_of("quick")[0]
+    run_missing([cell], LOOPBACK)
+    assert helper.ended() == [0, 0]
+    assert stored(cell).finished
+    assert not list(clone.glob(".cells/*/train"))
+    (note,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert "is sent away: error: the code, or the images of the noise, are not those" in note

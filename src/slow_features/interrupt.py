@@ -82,7 +82,7 @@ def tied(command: Sequence[str]) -> list[str]:
     knows nothing of it is tied as well. Python's own way, between fork and exec, is unsafe in a
     process with threads.
     """
-    return [sys.executable, "-S", __file__, str(os.getpid()), *command]
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
 def stop_with_parent(parent: int) -> None:

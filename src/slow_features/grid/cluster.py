@@ -91,7 +91,9 @@ class Cluster:
 
     async def dismiss(self, worker: str) -> None:
         """Send a worker away; what else it runs is run by others."""
-        await self._client.retire_workers([worker], close_workers=True)
+        self._scheduler.close_worker(worker)
+        while worker in self._scheduler.workers:
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 @asynccontextmanager
