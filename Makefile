@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup plan reproduce verify takeover test test-all test-kills kill-run audit bench bench-quick lint format mlflow clean
+.PHONY: help setup plan reproduce verify takeover test test-all test-kills kill-run test-cluster audit bench bench-quick lint format mlflow clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +26,15 @@ $(READY): pyproject.toml requirements/lock.txt requirements/torch.txt
 plan: $(READY) ## what would run, how long it takes here, disk; CELLS="quick seeds/*/fixed_uniform"
 	set -f; python stages/plan.py $(CELLS)
 
+# On a cluster (docs/cluster.md): CLUSTER=slurm WORKERS=64 SLURM="--partition=gpu --gres=gpu:1", or
+# CLUSTER=listen. JOBS: cells at once, of each worker. ADDRESS, SLICE: see stages/reproduce.py --help.
+# Typed after make; variables of the environment that happen to be called so do not count.
+typed = $(if $(filter command,$(origin $1)),--$2='$($1)')
+ELSEWHERE = $(call typed,JOBS,jobs) $(call typed,CLUSTER,cluster) $(call typed,WORKERS,workers) \
+    $(call typed,SLURM,sbatch) $(call typed,ADDRESS,address) $(call typed,SLICE,slice)
+
 reproduce: $(READY) ## run everything: data, training, probe, report; or a part, CELLS=...
-	set -f; python stages/reproduce.py $(CELLS)
+	set -f; python stages/reproduce.py $(CELLS) $(ELSEWHERE)
 
 verify: $(READY) ## the results in git beside those computed on this machine
 	python stages/verify.py
@@ -48,6 +55,9 @@ test-kills: $(READY) ## kill trainings, the parallel runner and DVC, and count w
 
 kill-run: $(READY) ## 1,000 SIGKILLs over every kind of stage, byte for byte; can be stopped and continued (an hour or more)
 	python -m tests.kill_run
+
+test-cluster: $(READY) ## lose nodes, time and driver of a real Slurm on this machine (as root, with apt)
+	TEST_CLUSTER=1 pytest -rs -m '' tests/test_slurm.py tests/test_cluster.py
 
 # --strict: a package that the service does not know is a failure, not a silent pass.
 audit: $(READY) ## look up known vulnerabilities of the locked packages (asks pypi.org)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slow_features.config.cli import as_yaml
-from slow_features.grid.pool import Job, failure_lines, print_progress, run_jobs
+from slow_features.grid.engine import Job, failure_lines, print_progress, run_jobs
+from slow_features.grid.machines import Machines
 from slow_features.grid.run import find_cell
 
 
@@ -35,14 +36,14 @@ class Training:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "config.yaml"
         file.write_text(as_yaml(find_cell(self.cell).config))
-        command = [sys.executable, "stages/train.py", "--configs", str(file)]
-        command += ["--values", *self.values, f"output_path={self.folder}"]
-        return Job(self.folder.name, command, self.folder / "train.log")
+        arguments = ["stages/train.py", "--configs", str(file)]
+        arguments += ["--values", *self.values, f"output_path={self.folder}"]
+        return Job(self.folder.name, arguments, self.folder / "train.log")
 
 
 def run_missing(trainings: Sequence[Training], at_once: int) -> None:
     """Run in this order what has no result; end with the reasons if some failed."""
     missing = [training.job() for training in trainings if not training.finished]
-    state = run_jobs(missing, at_once, print_progress)
+    state = run_jobs(missing, Machines(jobs=at_once), print_progress)
     if state.failed:
         sys.exit("\n".join(failure_lines(state)))

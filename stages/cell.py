@@ -19,17 +19,18 @@ def main() -> None:
     parser.add_argument(
         "--step", choices=("train", "probe"), default="probe", help="the last step to do"
     )
+    parser.add_argument(
+        "--ordered",
+        action="store_true",
+        help="read from stdin what the cell must be, as the grid's engine says it",
+    )
+    parser.add_argument("--log", action="store_true", help="to MLflow, while it trains")
     arguments = parser.parse_args()
 
-    from slow_features import paths
-    from slow_features.config.load import load_config
-    from slow_features.grid.run import find_cell, run_cell
-    from slow_features.results.store import StoredCell
+    from slow_features.grid.run import find_stored, read_order
 
-    if arguments.cell == str(paths.EXPERIMENT):
-        place = StoredCell(load_config(["params.yaml"]).config).evaluate(log=True)
-    else:
-        place = run_cell(find_cell(arguments.cell), arguments.step)
+    cell = read_order(sys.stdin.read()) if arguments.ordered else find_stored(arguments.cell)
+    place = (cell.train if arguments.step == "train" else cell.evaluate)(arguments.log)
     print(f"{arguments.cell}: finished, in {place.train.parent}")
 
 

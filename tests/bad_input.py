@@ -631,6 +631,21 @@ NO_STAGE = ["", "@", "train", "train@", "train@quick", "data@nope", "data@quick-
 ]  # fmt: skip
 
 
+LISTEN = ("--cluster", "listen", "--address")
+CLUSTERS = {  # options of stages/reproduce.py that are refused, and what is named
+    ("--cluster", "pbs"): ("--cluster", "'pbs'", "'slurm'"),
+    ("--workers", "0"): ("--workers", "0"),
+    ("--workers", "3"): ("--workers", "--cluster slurm"),
+    ("--sbatch=--time=1",): ("--sbatch", "--cluster slurm"),
+    ("--cluster", "slurm", "--sbatch='"): ("--sbatch", "No closing quotation"),
+    ("--slice", "0"): ("--slice", "0"),
+    (*LISTEN, "a:b"): ("--address a:b", "HOST:PORT"),
+    (*LISTEN, "203.0.113.9"): ("--address 203.0.113.9", "an address of this machine"),
+    (*LISTEN, "127.0.0.1:99999"): ("--address 127.0.0.1:99999", "allowed"),
+    (*LISTEN, "nowhere.invalid"): ("--address nowhere.invalid", "allowed"),
+}
+
+
 def grid_cases() -> list[Case]:
     """Return the cases of grids.yaml, of cells and of stages that are none."""
     cases = [
@@ -655,6 +670,11 @@ def grid_cases() -> list[Case]:
         Case("cell: two", (CELL, CELL), (CELL,), "cell"),
         Case("grid: none", (), ("stage",), "grid"),
         *(Case(f"--jobs {n}", ("--jobs", n), ("--jobs", n), "reproduce") for n in ("0", "-1", "x")),
+        *(Case(f"reproduce {' '.join(line)}", line, parts, "reproduce")
+          for line, parts in CLUSTERS.items()),
+        Case("worker: no file", ("none.json",), ("none.json", "No such file"), "worker"),
+        Case("worker: no invitation", ("params.yaml",), ("params.yaml", "no invitation"), "worker",
+             spoil=lambda folder: put(folder, "x", "params.yaml")),
         Case("reproduce: no params.yaml", (), ("params.yaml", "No such file"), "reproduce"),
         Case("reproduce: scale", (), ("scale", "nope"), "reproduce",
              spoil=lambda folder: [grid_file()(folder), put(folder, "scale: nope", "params.yaml")]),

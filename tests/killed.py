@@ -6,13 +6,14 @@ import csv
 import random
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
 import yaml
 
 from slow_features.tracking.store import open_store
-from tests.stage_processes import ForkedStage, Stage, wait_until
+from tests.stage_processes import STAGES, ForkedStage, Process, Stage, wait_until
 
 SURVIVED = ("stop signals survived", "SIGKILLs survived")  # what tests count for the summary
 TINY = {
@@ -144,3 +145,61 @@ def kill_at_random(place: Killable, times: int, whole_seconds: float, seed: str)
             place.forget()
         resumed += "going on from step" in stage.errors()
     return resumed
+
+
+_RUNNER = """
+from slow_features.errors import exit_with_message
+from slow_features.grid.cells import cells_of
+from slow_features.grid.machines import Machines
+from slow_features.grid.run import run_missing
+exit_with_message(lambda: run_missing(cells_of("quick"), {machines}))
+"""
+_GRID = {
+    "families": ["changing_uniform"],
+    "models": ["VICReg", "SimCLR", "IDM"],
+    "quick": {"seeds": [1], "levels": {"changing_uniform": ["1.5"]}},
+}
+
+
+class Grid:
+    """A project of its own with a grid of three cells, and a process that runs them."""
+
+    def __init__(self, folder: Path, epochs: int = 40) -> None:
+        self.folder = folder
+        (folder / "reproduce_configs").mkdir(parents=True)
+        (folder / "dvc.yaml").touch()
+        (folder / "stages").symlink_to(STAGES)
+        (folder / "grids.yaml").write_text(yaml.safe_dump(_GRID))
+        for model in _GRID["models"]:
+            text = yaml.safe_dump(settings(model, {"epochs": epochs}))
+            (folder / "reproduce_configs" / f"{model.lower()}.yaml").write_text(text)
+
+    def start(
+        self, machines: str = "Machines(jobs=2)", environment: dict[str, str] | None = None
+    ) -> Process:
+        """Start the runner."""
+        command = [sys.executable, "-c", _RUNNER.format(machines=machines)]
+        return Process(self.folder, command, environment)
+
+    def checkpoints(self) -> list[Path]:
+        """Return the checkpoints of cells under way."""
+        return list(self.folder.glob(".checkpoints/*/checkpoint.safetensors"))
+
+    def results(self) -> dict[str, bytes]:
+        """Return the bytes of all finished cells, but for their runs and their locks."""
+        return results_in(self.folder)
+
+    def logs(self) -> str:
+        """Return what the cells have printed."""
+        return "".join(file.read_text() for file in self.folder.glob(".cells/logs/**/*.log"))
+
+
+def results_in(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of all finished cells in a project's store, but for their runs."""
+    store = folder / ".cells"
+    files = [file for part in ("train", "probe-*") for file in store.glob(f"*/{part}/*")]
+    return {
+        str(file.relative_to(store)): file.read_bytes()
+        for file in files
+        if file.name not in ("run.json", "sha256.json")
+    }

@@ -1,9 +1,8 @@
 """The grid: cells are those of the paper, each with its file's settings and named changes."""
 
-import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 import yaml
@@ -13,7 +12,8 @@ from slow_features.config.load import load_config, resolve
 from slow_features.errors import InputError
 from slow_features.grid import write_configs
 from slow_features.grid.cells import cells_of, config_file, load_grid
-from slow_features.grid.pool import Job, failure_lines, run_jobs
+from slow_features.grid.engine import Job, failure_lines, run_jobs
+from slow_features.grid.machines import Machines
 from slow_features.grid.run import _jobs, find_cell
 from slow_features.grid_stages import run_stage
 from slow_features.models.registry import MODELS
@@ -141,15 +141,15 @@ def test_levels_of_a_family_that_dvc_does_not_know_are_refused(tmp_path):
         load_grid("quick", file)
 
 
-def test_a_failing_job_neither_stops_nor_hides_the_others(tmp_path):
+def test_a_failing_job_neither_stops_nor_hides_the_others(tmp_root):
     def job(name, code):
-        return Job(name, [sys.executable, "-c", code], tmp_path / f"{name}.log")
+        return Job(name, ["-c", code], PurePath(f"{name}.log"))
 
     bad = job("bad", "print('what went wrong'); raise SystemExit(3)")
     killed = job("killed", "import os; os.kill(os.getpid(), 9)")
     good = [job(f"good{i}", "print('fine')") for i in range(3)]
     seen = []
-    state = run_jobs([bad, killed, *good], 2, lambda s: seen.append(len(s.running)))
+    state = run_jobs([bad, killed, *good], Machines(jobs=2), lambda s: seen.append(len(s.running)))
     assert {j.name for j in state.done} == {"good0", "good1", "good2"}
     assert max(seen) == 2
     assert sorted(failure_lines(state)) == [

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -75,15 +75,29 @@ def stop_as_exit() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+def tied(command: Sequence[str]) -> list[str]:
+    """Return a command that does the same, but is asked to stop when this process dies.
+
+    This file, run as a script, makes the request and becomes the command, so that a program that
+    knows nothing of it is tied as well. Python's own way, between fork and exec, is unsafe in a
+    process with threads.
+    """
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
+
+
 def stop_with_parent(parent: int) -> None:
     """Ask the kernel for a SIGTERM when the process `parent`, which started this one, dies.
 
     A killed `dvc repro` would otherwise leave its training running, and the next one would race it.
-    Linux; elsewhere nothing happens. The request outlives an exec, so it may be made between fork
-    and exec for a program that knows nothing of it.
+    Linux; elsewhere nothing happens. The request outlives an exec.
     """
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:  # it died before the request was made
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    stop_with_parent(int(sys.argv[1]))
+    os.execvp(sys.argv[2], sys.argv[2:])

@@ -62,9 +62,19 @@ def checkpoints() -> Path:
     return project_root() / ".checkpoints"
 
 
+def checkpoint(training: str) -> Path:
+    """Return the file of the state of a training that is under way."""
+    return checkpoints() / training / "checkpoint.safetensors"
+
+
 def cells() -> Path:
     """Return the store of finished cells, by what they are."""
     return project_root() / ".cells"
+
+
+def cell_log(name: PurePath) -> PurePath:
+    """Return the log of a cell's process, from the project's root: that of who runs it."""
+    return PurePath(".cells", "logs", name.with_name(f"{name.name}.log"))
 
 
 def data_cache() -> Path:

@@ -22,7 +22,7 @@ class Provenance:
     git_revision: 40 digits, with "-dirty" if code under src/ or stages/ is not committed as it is;
         None without git.
     packages: versions by name, Python's too; None for a package that is not installed.
-    machine: cpu (model name), cores (that this process may use), platform.
+    machine: host (its name), cpu (model name), cores (that this process may use), platform.
     dvc_stage, dvc_experiment, dvc_baseline: what DVC says of itself; None outside DVC.
     """
 
@@ -43,7 +43,12 @@ def provenance() -> Provenance:
     return Provenance(
         git_revision=git_revision(),
         packages=_package_versions(),
-        machine={"cpu": _cpu_model(), "cores": cores(), "platform": platform.platform()},
+        machine={
+            "host": platform.node(),
+            "cpu": _cpu_model(),
+            "cores": cores(),
+            "platform": platform.platform(),
+        },
         dvc_stage=os.environ.get("DVC_STAGE"),
         dvc_experiment=os.environ.get("DVC_EXP_NAME"),
         dvc_baseline=os.environ.get("DVC_EXP_BASELINE_REV"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -13,11 +14,11 @@ from slow_features import paths
 from slow_features.config.schema import Experiment
 from slow_features.errors import InterruptError
 from slow_features.grid.cells import Cell, cells_of
-from slow_features.grid.pool import start_tied
+from slow_features.grid.machines import Machines
 from slow_features.grid.run import CellsFailedError, record_finished, run_missing
 from slow_features.grid.select import select
 from slow_features.grid.verify import write_verified
-from slow_features.interrupt import stop_on_signals
+from slow_features.interrupt import stop_on_signals, tied
 from slow_features.locks import only_one
 from slow_features.report.grid import write_grid_report
 from slow_features.results.store import StoredCell
@@ -25,11 +26,11 @@ from slow_features.results.store import StoredCell
 _POLL_SECONDS = 0.1
 
 
-def reproduce(config: Experiment, selection: Sequence[str], at_once: int | None = None) -> int:
+def reproduce(config: Experiment, selection: Sequence[str], machines: Machines) -> int:
     """Reproduce the experiment and the scale of `config`, or a selection of cells.
 
-    Computes on this machine what its store lacks, also where git has the results. DVC decides what
-    is out of date and records it. A failing cell does not keep others from being finished.
+    Computes on these machines what the store lacks, also where git has the results. DVC decides
+    what is out of date and records it. A failing cell does not keep others from being finished.
     Returns DVC's exit code. Raises CellsFailedError at the end if cells failed, MachineError if
     another one is at work.
     """
@@ -37,8 +38,8 @@ def reproduce(config: Experiment, selection: Sequence[str], at_once: int | None 
     cells = select(selection) if selection else cells_of(config.scale)
     with only_runner():
         if selection:
-            return _part(cells, at_once)
-        return _everything(config, cells, at_once)
+            return _part(cells, machines)
+        return _everything(config, cells, machines)
 
 
 def only_runner() -> AbstractContextManager[None]:
@@ -49,8 +50,8 @@ def only_runner() -> AbstractContextManager[None]:
     )
 
 
-def _everything(config: Experiment, cells: Sequence[Cell], at_once: int | None) -> int:
-    failure = _run(cells, at_once, StoredCell(config))
+def _everything(config: Experiment, cells: Sequence[Cell], machines: Machines) -> int:
+    failure = _run(cells, machines, StoredCell(config))
     verify = ("--force", "--single-item", f"verify@{config.scale}")
     code = run_dvc("repro", "--quiet", *verify) if not failure else 0
     code = code or run_dvc("repro", "--quiet", *(["--keep-going"] if failure else []))
@@ -62,9 +63,9 @@ def _everything(config: Experiment, cells: Sequence[Cell], at_once: int | None) 
     return code
 
 
-def _part(cells: Sequence[Cell], at_once: int | None) -> int:
+def _part(cells: Sequence[Cell], machines: Machines) -> int:
     """Run some cells, record them, and write the reports of their scales; the rest is not run."""
-    failure = _run(cells, at_once)
+    failure = _run(cells, machines)
     for scale in dict.fromkeys(cell.scale for cell in cells):
         write_verified(scale)
         write_grid_report(scale)
@@ -75,12 +76,12 @@ def _part(cells: Sequence[Cell], at_once: int | None) -> int:
 
 
 def _run(
-    cells: Sequence[Cell], at_once: int | None, experiment: StoredCell | None = None
+    cells: Sequence[Cell], machines: Machines, experiment: StoredCell | None = None
 ) -> CellsFailedError | None:
     """Fill the store and record what is finished; return the failure instead of raising it."""
     failure = None
     try:
-        run_missing(cells, at_once, experiment=experiment)
+        run_missing(cells, machines, experiment=experiment)
     except CellsFailedError as error:
         failure = error
         print(f"error: {error}", file=sys.stderr)
@@ -94,7 +95,8 @@ def run_dvc(*arguments: str) -> int:
     Both get SIGINT, as from a terminal: the stage keeps its state and ends, then DVC, which frees
     its locks. Raises InterruptError.
     """
-    dvc = start_tied([sys.executable, "-m", "dvc", *arguments])
+    command = tied([sys.executable, "-m", "dvc", *arguments])
+    dvc = subprocess.Popen(command, start_new_session=True)  # out of the reach of Ctrl-C
     with stop_on_signals() as stop:
         while dvc.poll() is None:
             if stop.signal_number is not None:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import PurePath
 
 from slow_features import paths
-from slow_features.config.load import with_adam
+from slow_features.config.load import load_config, validate, with_adam
 from slow_features.config.schema import Experiment
 from slow_features.data.cache import data_for
 from slow_features.errors import InputError, SlowFeaturesError
 from slow_features.experiment import describe_data
 from slow_features.files import write_text
 from slow_features.grid.cells import Cell, cells_of
-from slow_features.grid.pool import Job, failure_lines, print_progress, run_jobs
+from slow_features.grid.engine import OTHER_CODE, Job, failure_lines, print_progress, run_jobs
+from slow_features.grid.machines import Machines
 from slow_features.models.registry import MODELS
-from slow_features.provenance import cores
 from slow_features.results.files import PROBE, TRAIN, Place
 from slow_features.results.gathered import gather, gathered_file
 from slow_features.results.record import is_recorded, record, remove_others
@@ -26,6 +27,30 @@ from slow_features.results.store import StoredCell
 
 class CellsFailedError(SlowFeaturesError):
     """Some cells of the grid failed; all others are finished and kept."""
+
+
+class OtherCodeError(InputError):
+    """This checkout would compute another result than the one that was asked for."""
+
+    exit_code = OTHER_CODE
+
+
+def write_order(cell: StoredCell) -> str:
+    """Return what a cell's process must know: settings, and the identities of the result."""
+    config = cell.config.model_dump(mode="json")
+    return json.dumps({"config": config, "adam_probe": cell.adam_probe, "ids": cell.ids})
+
+
+def read_order(text: str) -> StoredCell:
+    """Read a `write_order`. Raises OtherCodeError where the result would be another one."""
+    order = json.loads(text)
+    cell = StoredCell(validate(order["config"]), order["adam_probe"])
+    if list(cell.ids) != order["ids"]:
+        raise OtherCodeError(
+            "the code, or the images of the noise, are not those that the driver has; allowed: "
+            "its revision, unchanged while it runs"
+        )
+    return cell
 
 
 def stored(cell: Cell) -> StoredCell:
@@ -43,25 +68,27 @@ def run_cell(cell: Cell, step: str = PROBE) -> Place:
 
 def run_missing(
     cells: Sequence[Cell],
-    at_once: int | None = None,
+    machines: Machines | None = None,
     step: str = PROBE,
     experiment: StoredCell | None = None,
 ) -> None:
-    """Run the cells that the store does not have, as many at once as there are cores.
+    """Run the cells that the store does not have, as many at once as there is room for.
 
     experiment: what params.yaml describes, run beside the cells if the store does not have it.
     Raises CellsFailedError with a line for each failed cell after all others are finished.
     """
+    machines = machines or Machines()
     missing = [cell for cell in cells if not is_done(cell, step)]
     jobs = _jobs(missing, step)
     same = {stored(cell).identity for cell in missing}
     if experiment and not experiment.finished and experiment.identity not in same:
-        jobs.append(_job(paths.EXPERIMENT, step))
+        live = () if machines.elsewhere else ("--log",)  # to MLflow's file, which is this machine's
+        jobs.append(_job(paths.EXPERIMENT, experiment, step, *live))
     if not jobs:
         return
     print(f"{len(cells) - len(missing)} of {len(cells)} cells are in the store", file=sys.stderr)
     prepare_data(missing)
-    state = run_jobs(jobs, at_once or cores(), print_progress)
+    state = run_jobs(jobs, machines, print_progress)
     print(file=sys.stderr)
     if state.failed:
         lines = "\n  ".join(failure_lines(state))
@@ -149,14 +176,16 @@ def gather_weights(scale: str) -> None:
 def _jobs(cells: Sequence[Cell], step: str) -> list[Job]:
     """Return the cells' processes, the longest first: none is left over at the end."""
     ordered = sorted(cells, key=_work, reverse=True)
-    return [_job(cell.path, step) for cell in ordered]
+    return [_job(cell.path, stored(cell), step) for cell in ordered]
 
 
-def _job(name: PurePath, step: str) -> Job:
+def _job(name: PurePath, cell: StoredCell, step: str, *more: str) -> Job:
     return Job(
         name=str(name),
-        command=[sys.executable, "stages/cell.py", str(name), "--step", step],
-        log=paths.cells() / "logs" / name.with_name(f"{name.name}.log"),
+        arguments=["stages/cell.py", str(name), "--step", step, "--ordered", *more],
+        log=paths.cell_log(name),
+        input=write_order(cell),
+        cell=cell.ids,
     )
 
 
@@ -174,3 +203,10 @@ def find_cell(path: str) -> Cell:
         if str(cell.path) == path:
             return cell
     raise InputError(f"{path}: no such cell in grids.yaml; allowed: as {cells_of(scale)[0].path}")
+
+
+def find_stored(name: str) -> StoredCell:
+    """Return a cell of the grid, or "experiment", as the store knows it. Raises InputError."""
+    if name == str(paths.EXPERIMENT):
+        return StoredCell(load_config(["params.yaml"]).config)
+    return stored(find_cell(name))

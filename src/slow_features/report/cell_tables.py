@@ -105,7 +105,7 @@ def _run_row(result: CellResult) -> Sequence[Value]:
         run.device,
         run.threads,
         outputs.arithmetic,
-        f"{run.machine['cpu']}, {run.machine['cores']} cores",
+        run.computer,
         revisions(run),
     )
 

@@ -230,12 +230,8 @@ def _run_table(found: Outputs) -> Table:
         ("code (git revision)", revisions(run)),
         ("training took", f"{run.seconds} s, {run.sequences_per_second} sequences/s"),
         ("in", f"{found.arithmetic}: the arithmetic of convolutions and products"),
-        ("on", f"{run.device}, {run.threads} threads; {_machine(run.machine)}"),
+        ("on", f"{run.device}, {run.threads} threads; {run.computer}, {run.machine['platform']}"),
         ("packages", ", ".join(f"{name} {v or 'none'}" for name, v in run.packages.items())),
     ]
     caption = "As recorded by the training. In brackets: revisions that took the result over."
     return Table("runs", "The run", caption, ("what", "value"), rows)
-
-
-def _machine(machine: dict[str, Any]) -> str:
-    return f"{machine['cpu']}, {machine['cores']} cores, {machine['platform']}"

@@ -105,6 +105,18 @@ class RunRecord(BaseModel):
     taken_over: list[str] = []
 
     @property
+    def host(self) -> str | None:
+        """The name of the machine that trained; None in a record of before it was noted."""
+        name = self.machine.get("host")
+        return None if name is None else str(name)
+
+    @property
+    def computer(self) -> str:
+        """The machine in words, as pages show it."""
+        named = f"{self.host}: " if self.host else ""
+        return f"{named}{self.machine['cpu']}, {self.machine['cores']} cores"
+
+    @property
     def revision(self) -> str:
         """The revision in words, as pages show it."""
         return self.git_revision or "unknown: trained outside git"

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from slow_features import paths
 from slow_features.config.schema import Experiment
@@ -23,6 +24,13 @@ from slow_features.locks import only_one
 from slow_features.results import files
 from slow_features.results.files import Place
 from slow_features.results.gathered import restore
+
+
+class CellIds(NamedTuple):
+    """The names of a training and of its evaluation."""
+
+    training: str
+    evaluation: str
 
 
 def place_of(training: str, evaluation: str) -> Place:
@@ -52,10 +60,15 @@ class StoredCell:
         """Name of the evaluation."""
         return evaluation_identity(self.config, self.adam_probe)
 
+    @property
+    def ids(self) -> CellIds:
+        """Both names."""
+        return CellIds(self.identity, self.evaluation)
+
     @cached_property
     def place(self) -> Place:
         """Where both lie in the store."""
-        return place_of(self.identity, self.evaluation)
+        return place_of(*self.ids)
 
     @property
     def trained(self) -> bool:

@@ -132,6 +132,7 @@ def entry_of(config: Experiment, stage: str, place: Place, tags: Mapping[str, st
             "weights_checksum": result.weights_checksum,
             "arithmetic": outputs.arithmetic,
             "git_revision": run.git_revision,
+            "host": run.host,
         },
         curve=place.train / files.CURVES_FILE if summary.steps else None,
         artifacts=tuple(artifacts),

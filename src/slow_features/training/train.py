@@ -45,7 +45,7 @@ def train(config: Experiment, dataset: StoredDataset, folder: Path, log: bool = 
     """
     session = start_session(config, dataset)
     name = training_identity(config)
-    file = paths.checkpoints() / name / "checkpoint.safetensors"
+    file = paths.checkpoint(name)
     check_place(folder)
     check_writable(file)
     with _only_one(name), stop_on_signals() as stop:
