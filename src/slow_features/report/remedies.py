@@ -11,7 +11,6 @@ from slow_features.report.criteria import Criterion
 from slow_features.report.names import (
     family_name,
     is_remedy,
-    listed,
     model_name,
     setting_name,
     variant_name,
@@ -108,7 +107,7 @@ def _row(
 
 
 def remedies_in_words(results: Results, found: Criterion) -> str:
-    """Return, for every setting with remedies that have run, how many find the dot."""
+    """Return, for every fixed noise with remedies that have run, how many find the dot."""
     return " ".join(
         said
         for family, alpha in settings_of(results)
@@ -117,7 +116,7 @@ def remedies_in_words(results: Results, found: Criterion) -> str:
 
 
 def _said(results: Results, family: str, alpha: str, found: Criterion) -> str:
-    if family == THREE_DOTS:
+    if not family.startswith("fixed"):  # where there is a failure to repair
         return ""
     here = [r for r in results.cells if (r.cell.family, r.cell.alpha) == (family, alpha)]
     names = dict.fromkeys((r.cell.model_type, r.cell.variant) for r in here if is_remedy(r.cell))
@@ -129,9 +128,11 @@ def _said(results: Results, family: str, alpha: str, found: Criterion) -> str:
             errors[model_name(cells[0].cell)] = error, finds_the_dot(cells, found)
     if not errors:
         return ""
-    good = [f"{name} ({error:.2f} px)" for name, (error, finds) in errors.items() if finds]
+    good = {name: error for name, (error, finds) in errors.items() if finds}
     setting = setting_name(family, alpha)
     if not good:
         return f"With {setting}, no remedy finds the dot."
+    best = min(good, key=good.get)
     of = f"{len(good)} of {len(errors)} remedies" if len(errors) > 1 else "the remedy"
-    return f"With {setting}, {of} {'find' if len(good) > 1 else 'finds'} the dot: {listed(good)}."
+    finds = "find" if len(good) > 1 else "finds"
+    return f"With {setting}, {of} {finds} the dot, best {best} ({good[best]:.2f} px)."
