@@ -575,8 +575,23 @@ GRIDS: dict[str, tuple[Callable[[dict], object], str]] = {
     "seeds a number": (quick(seeds=1), "seeds"),
     "unknown key": (quick(budget={}), "budget"),
     "unknown variant": (quick(variants={"mine": {}}), "mine"),
-    "variant without level": (quick(variants={"control": {"models": [], "families": []}}),
-                              "variants.control.tuned_at"),
+    "variant without source": (quick(variants={"control": {"models": [], "families": []}}),
+                               "should have either tuned_at, a level, or folder"),
+    "variant with two sources": (
+        quick(variants={"x": {"models": [], "tuned_at": "1", "folder": "remedies"}}),
+        "should have either tuned_at, a level, or folder"),
+    "variant in a folder above": (quick(variants={"x": {"models": [], "folder": "../.."}}),
+                                  "variants.x.folder = '../..'"),
+    "variant without its file": (
+        quick(variants={"mine": {"models": ["VICReg"], "folder": "remedies"}}),
+        "remedies/vicreg.mine.yaml"),
+    "variant of no seed": (
+        quick(variants={"x": {"models": [], "folder": "remedies", "seeds": []}}),
+        "variants.x.seeds"),
+    "variant called published": (
+        quick(variants={"published": {"models": [], "folder": "remedies"}}),
+        "should not have published"),
+    "only of no model": (quick(only={"changing_uniform": ["X"]}), "only.changing_uniform"),
     "budget of no model": (quick(budgets={"X": {}}), "budgets"),
     "budget a number": (quick(budgets={"VICReg": 3}), "budgets.VICReg"),
     "budget with unknown key": (quick(budgets={"VICReg": {"epocs": 1}}), "vicreg.epocs"),

@@ -14,11 +14,11 @@ from slow_features.grid import write_configs
 from slow_features.grid.cells import cells_of, config_file, load_grid
 from slow_features.grid.engine import Job, failure_lines, run_jobs
 from slow_features.grid.machines import Machines
-from slow_features.grid.run import _jobs, find_cell
+from slow_features.grid.run import _jobs, data_groups, find_cell
 from slow_features.grid_stages import run_stage
 from slow_features.models.registry import MODELS
 
-SCALES = ("quick", "seeds", "standard", "paper")
+SCALES = ("quick", "seeds", "remedies", "standard", "paper")
 
 
 @pytest.mark.parametrize("row", published_rows(), ids=lambda row: row["file"])
@@ -114,6 +114,55 @@ def test_the_control_has_the_noise_of_its_cell_and_the_rate_of_the_other():
     assert (cell.config.dataset_noise, cell.config.dataset_static_noise) == (0.0, 1.25)
     assert cell.config.vicreg.base_lr == tuned.vicreg.base_lr
     assert cell.config.vicreg.sim_coeff == tuned.vicreg.sim_coeff
+
+
+def test_a_remedy_has_the_settings_of_its_file_and_the_noise_of_its_cell():
+    cell = find_cell("remedies/SimCLR/fixed_structured/alpha1.5-within-seed1")
+    file = load_config([cell.source]).config
+    assert cell.source == "reproduce_configs/remedies/simclr.within.yaml"
+    assert cell.config.simclr == file.simclr and cell.config.simclr.negatives == "within"
+    assert (cell.config.dataset_static_noise, cell.config.dataset_structured_noise) == (1.5, True)
+
+
+def test_each_remedy_differs_from_the_control_in_what_its_name_says():
+    """Everything else is the control's, so that a difference in the error is the remedy's."""
+    control = {
+        cell.model_type: cell.config.model.model_dump()
+        for cell in cells_of("remedies")
+        if (cell.variant, cell.family) == ("control", "fixed_uniform")
+    }
+    changed = {
+        "within": {"negatives"},
+        "within_action": {"negatives", "action_coeff"},
+        "other_actions": {"negatives"},
+        "action": {"action_coeff"},
+        "time_std": {"time_std_coeff"},
+        "differences": {"frame_differences"},
+        "sigreg": {"std_coeff", "cov_coeff", "sigreg_coeff"},
+    }
+    remedies = [cell for cell in cells_of("remedies") if "/remedies/" in cell.source]
+    assert {cell.variant for cell in remedies} == changed.keys()
+    for cell in remedies:
+        own, channels = cell.config.model.model_dump(), {"channels"}
+        differs = {key for key in own if own[key] != control[cell.model_type][key]} - channels
+        assert differs == changed[cell.variant], cell.path
+        assert cell.config.dataset_batch_size == 64
+
+
+def test_a_variant_may_have_seeds_of_its_own_and_a_family_fewer_models():
+    cells = [cell for cell in cells_of("remedies") if cell.family == "fixed_uniform"]
+    seeds = {v: [c.seed for c in cells if c.variant == v] for v in ("within", "within_action")}
+    assert seeds == {"within": [1], "within_action": [1, 2, 3]}
+    assert {c.model_type for c in cells if c.variant == "published"} == {"IDM", "Random"}
+
+
+def test_a_budget_of_frames_changes_the_training_and_not_the_evaluation():
+    cell = find_cell("quick/RSSM/fixed_uniform/alpha1.25-published-seed1")
+    assert (cell.config.n_steps, cell.config.val_n_steps) == (4, 17)
+    assert "n_steps 4 instead of 17" in map(str, cell.changes)
+    groups = data_groups(cells_of("quick"))
+    assert sorted({c.n_steps for group in groups for c in group}) == [4, 17]
+    assert all(len({c.n_steps for c in group}) == 1 for group in groups)
 
 
 def test_unknown_names_are_refused():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slow_features.report.claims import judge
+from slow_features.report.criteria import Rules, read_rules
 from slow_features.report.results import CellResult, Results
 from tests.fake_cells import LEVEL, cells, finished, one_check, rules_with
 from tests.fake_results import CENTRE_PX
@@ -49,6 +50,38 @@ def by_model(errors):
 def test_a_criterion_turns_at_its_number(check, error, expected):
     part = judged(LEVEL | {"checks": [check]}, by_model({("VICReg", "published"): error}))
     assert part.verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("criterion", "share", "expected"),
+    [
+        ("is_noise", {"noise_share": 0.801}, "reproduced"),
+        ("is_noise", {"noise_share": 0.799}, "not reproduced"),
+        ("holds_no_dot", {"dot_share": 0.099}, "reproduced"),
+        ("holds_no_dot", {"dot_share": 0.101}, "not reproduced"),
+        ("holds_the_dot", {"dot_share": 0.501}, "reproduced"),
+        ("holds_the_dot", {"dot_share": 0.499}, "not reproduced"),
+    ],
+)
+def test_a_criterion_about_a_share_compares_it_with_a_number(criterion, share, expected):
+    part = judged(
+        LEVEL | {"checks": [one_check(criterion)]}, made_up=lambda cell: {"dynamics": share}
+    )
+    assert part.verdict == expected
+    (measured,) = part.checks[0].decisive
+    assert measured.value == f"{next(iter(share.values())):.3f} of the variance"
+
+
+def test_claims_of_our_own_are_judged_apart_and_say_what_they_claim():
+    rules = read_rules()
+    assert not {claim.id for claim in rules.own} & {claim.id for claim in rules.claims}
+    results = Results("standard", [finished(c) for c in cells({"changing_uniform"})])
+    own = judge(results, rules, rules.own)
+    assert [verdict.claim.id for verdict in own] == [claim.id for claim in rules.own]
+    with pytest.raises(ValueError, match="a claim of ours has a text"):
+        Rules.model_validate(
+            rules.model_dump() | {"own": [rules.own[0].model_dump() | {"text": ""}]}
+        )
 
 
 # Preconditions
