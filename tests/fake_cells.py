@@ -49,8 +49,8 @@ def one_check(criterion, **more):
 
 
 def with_remedies(scale, variants, models=("VICReg", "SimCLR")):
-    """Return the cells of a scale and, for each published cell of some models, its remedies."""
-    there = cells_of(scale)
+    """Return the cells of a scale; of remedies these alone, of the published cells of models."""
+    there = [cell for cell in cells_of(scale) if "/remedies/" not in cell.source]
     return there + [
         replace(
             cell,

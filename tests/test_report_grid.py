@@ -155,7 +155,7 @@ def test_one_level_is_a_dot_plot_with_a_row_for_each_method_and_variant(tree):
     fills = {line.get_label(): line.get_fillstyle() for line in panels[1].get_lines()}
     assert (fills["VICReg"], fills["VICReg, control"]) == ("full", "none")
     said = [text.get_text() for text in panels[1].texts]
-    assert said.count("8.00") == 4
+    assert said.count("8.00") == 5
     assert "VICReg, control 8.00" in figure3_alt(results)
 
 
@@ -165,8 +165,8 @@ def test_a_level_of_figure_3_hides_no_method_and_its_band_stays_near_it():
         panel = draw_figure3(results).axes[0]
         alphas = sorted(x for line in panel.get_lines() for x in line.get_xdata() if x > 2)
         band = panel.collections[0].get_paths()[0].vertices[:, 0]
-    assert len(alphas) == 7, "five methods and two controls"
-    assert min(b - a for a, b in itertools.pairwise(alphas)) > 0.05
+    assert len(alphas) == 9, "five methods, two controls and two remedies"
+    assert min(b - a for a, b in itertools.pairwise(alphas)) > 0.04
     assert band.min() == pytest.approx(0.5 - 0.2)
     assert band.max() <= 3.2
 
@@ -227,7 +227,7 @@ def test_a_grid_without_structured_noise_has_a_report(tmp_root):
 def test_an_empty_grid_has_a_report_too(tmp_path):
     write_grid_report("quick", places_below(tmp_path / "nothing"), tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()
-    assert "0 / 14" in page
+    assert "0 / 15" in page
     marks = re.findall(r'<td[^>]* data-mark="(\w+)"', page)
     assert set(marks) == {"absent"}
     for row in rows(tmp_path / "report", "runs"):
@@ -279,7 +279,7 @@ def test_what_was_not_run_is_folded_away_once(report):
         r'(.*)<details class="absent">(.*?)</details>.*', page, re.DOTALL
     ).groups()
     shown = shown.partition("<body>")[2]
-    assert "Scales that have it: standard, paper" in shown
+    assert "Scales that have it: remedies, standard, paper" in shown
     for published in ("0.229", "0.277"):  # table 1 is wholly not run
         assert f">{published}</td>" in folded
         assert f">{published}</td>" not in shown
@@ -339,7 +339,7 @@ def test_the_first_screen_counts_the_parts_that_the_scale_judges(report):
 
 
 def test_an_unknown_scale_is_refused(tmp_path):
-    with pytest.raises(InputError, match="allowed: quick, seeds, standard, paper"):
+    with pytest.raises(InputError, match="allowed: quick, seeds, remedies, standard, paper"):
         write_grid_report("huge", places_below(tmp_path), tmp_path / "report")
 
 

@@ -39,7 +39,8 @@ def draw_loss_panels(results: Results, family: str, width: float = WIDE) -> Figu
         axes.set_xlabel(epoch_label(cells[0].cell.config.dataset_size), fontsize=8)
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel("loss / first loss")
-    grid[0].set_ylim(0, 1.15)
+    if grid:
+        grid[0].set_ylim(0, 1.15)
     _level_legend(figure, colours)
     return figure
 

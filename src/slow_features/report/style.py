@@ -132,7 +132,7 @@ def panels(
 def legend_below(figure: Figure, named: Mapping[str, Any]) -> None:
     """Name what is drawn below all panels; nothing where there is nothing to tell apart."""
     if len(named) > 1:
-        columns = max(1, int(figure.get_figwidth() // 1.9))
+        columns = max(1, int(figure.get_figure(root=True).get_figwidth() // 1.9))
         place = {"loc": "outside lower center", "ncols": min(columns, len(named))}
         figure.legend(named.values(), named.keys(), **place)
 
