@@ -53,7 +53,8 @@ sys.exit("torch._dynamo" in sys.modules)
 
 
 def test_a_training_with_lars_does_not_import_the_compiler(tmp_root):
-    subprocess.run([sys.executable, "-c", _TRAIN_HERE], check=True)
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}  # a process of its own finds no tests/
+    subprocess.run([sys.executable, "-c", _TRAIN_HERE], check=True, env=os.environ | path)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
