@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from torch import nn
+
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.stream import BatchStream
 from slow_features.probe.evaluate import evaluate
@@ -18,6 +22,14 @@ def compiled_training_step(config, dataset):
     """Return the same call, its encoder compiled by torch.compile at the first update."""
     session = start_session(config, dataset)
     session.model.encoder.compile()
+    return _updates(session)
+
+
+def rounded_training_step(config, dataset):
+    """Return the same call, the encoder's last layer in bfloat16 as all other products."""
+    session = start_session(config, dataset)
+    layer = session.model.encoder.linear
+    layer.forward = partial(nn.Linear.forward, layer)
     return _updates(session)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+import torch
 
 from benchmarks import compiled, learning_curve, ours, precision, run, turns
 from benchmarks.budget import TINY
@@ -21,6 +22,7 @@ from slow_features.data.store import open_dataset
 from slow_features.grid.cells import cells_of
 from slow_features.grid.run import stored
 from slow_features.results.files import Place
+from slow_features.training.session import start_session
 from tests.fake_results import write_fake_cell
 
 ROOT = Path(__file__).parents[1]
@@ -138,6 +140,25 @@ def test_compiling_is_charged_with_what_it_costs(monkeypatch, tmp_path):
     shown = compiled.table({"float32": [found | {"first": 20.0}, found | {"eager": 0.002}]})
     assert shown.splitlines()[-1].startswith("| float32 | 2 | ")
     assert "| 20.0 |" in shown
+
+
+@pytest.mark.parametrize(
+    ("form", "type_of_layer"),
+    [("training_step", torch.float32), ("rounded_training_step", torch.bfloat16)],
+)
+def test_the_two_sides_of_the_last_layer_compute_it_differently(
+    form, type_of_layer, monkeypatch, tmp_path
+):
+    write_data(TINY, tmp_path / "data", 16)
+    texts = values(TINY, "VICReg", 4, "threads=1", "precision=bfloat16")
+    sessions, types = [], []
+    started = lambda *settings: sessions.append(start_session(*settings)) or sessions[-1]  # noqa: E731
+    monkeypatch.setattr(ours, "start_session", started)
+    step = getattr(ours, form)(config_of(texts), open_dataset(tmp_path / "data"))
+    layer = sessions[0].model.encoder.linear
+    layer.register_forward_hook(lambda module, args, output: types.append(output.dtype))
+    step()
+    assert set(types) == {type_of_layer}
 
 
 @pytest.fixture
