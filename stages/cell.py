@@ -30,7 +30,7 @@ def main() -> None:
     from slow_features.grid.run import find_stored, read_order
 
     cell = read_order(sys.stdin.read()) if arguments.ordered else find_stored(arguments.cell)
-    place = (cell.train if arguments.step == "train" else cell.evaluate)(arguments.log)
+    place = cell.make(arguments.step, arguments.log)
     print(f"{arguments.cell}: finished, in {place.train.parent}")
 
 

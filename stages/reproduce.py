@@ -22,6 +22,7 @@ def flags(text: str) -> list[str]:
 def main() -> None:
     """Reproduce the experiment and the scale that params.yaml names, or some cells alone."""
     from slow_features.config import cli
+    from slow_features.grid.machines import SLICE_SECONDS, Machines
 
     parser = cli.Parser(description=__doc__)
     parser.add_argument(
@@ -56,9 +57,9 @@ def main() -> None:
     parser.add_argument(
         "--slice",
         type=cli.positive,
-        default=1800,
+        default=SLICE_SECONDS,
         metavar="SECONDS",
-        help="how often a worker without this store sends its state (default: 1800)",
+        help="how often a worker without this store sends its state (default: %(default)s)",
     )
     parser.add_argument(
         "--dashboard", action="store_true", help="show Dask's, on this machine alone (needs bokeh)"
@@ -70,7 +71,6 @@ def main() -> None:
         parser.error(f"--address {arguments.address}: no HOST or HOST:PORT")
 
     from slow_features.config.load import load_config
-    from slow_features.grid.machines import Machines
     from slow_features.grid.reproduce import reproduce
 
     machines = Machines(

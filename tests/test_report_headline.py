@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
+from slow_features.grid.cells import cells_of
 from slow_features.report import grid
 from slow_features.report.criteria import read_rules
 from slow_features.report.figure3 import draw_figure3
 from slow_features.report.headline import headline_in_words, headline_table
 from slow_features.report.mechanism import draw_mechanism, draw_repaired, has_repaired
-from slow_features.report.names import is_remedy, listed
+from slow_features.report.names import is_remedy, listed, look_of
 from slow_features.report.remedies import remedies_in_words, remedies_table
 from slow_features.report.results import CellResult, Results
 from slow_features.report.style import styled
@@ -193,6 +193,14 @@ def test_every_variant_has_its_own_look_in_figure_3(repaired):
     assert len({line.get_color() for line in ours}) == 1, "of one model"
 
 
+@pytest.mark.parametrize("scale", ["quick", "seeds", "remedies", "standard", "paper"])
+def test_no_two_variants_of_a_method_look_the_same_at_any_scale(scale):
+    results = Results(scale, [CellResult(cell, None) for cell in cells_of(scale)])
+    looks = {(r.cell.model_type, r.cell.variant): look_of(results, r.cell) for r in results.cells}
+    shown = {(look["color"], look["marker"], look["fillstyle"]) for look in looks.values()}
+    assert len(shown) == len(looks)
+
+
 # The page
 
 
@@ -200,7 +208,8 @@ def test_every_variant_has_its_own_look_in_figure_3(repaired):
 def page(repaired, tmp_path_factory):
     """A page with remedies and with a claim of our own: the paper's about IDM, said again."""
     claim = next(claim for claim in RULES.claims if claim.id == "fixed-noise-idm")
-    own = SimpleNamespace(id=claim.id, text="A remedy <finds> the dot.", parts=claim.parts)
+    own = claim.model_copy(update={"text": "A remedy <finds> the dot."})
+    rules = RULES.model_copy(update={"own": (own,)})
     root = tmp_path_factory.mktemp("report")
     folder = root / "page"
     shutil.copytree("reproduce_configs", root / "reproduce_configs")
@@ -212,7 +221,7 @@ def page(repaired, tmp_path_factory):
             file.write_text(f"model_type: {result.cell.model_type}\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        patch.setattr(grid, "own_claims", lambda rules: (own,))
+        patch.setattr(grid, "read_rules", lambda: rules)
         grid.write_page_about(repaired, folder)
     return folder / "index.html"
 

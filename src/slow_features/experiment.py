@@ -20,7 +20,7 @@ from slow_features.data.store import STATISTICS
 from slow_features.errors import InputError
 from slow_features.files import atomic_folder, check_replaceable, check_writable, write_json
 from slow_features.results import files
-from slow_features.results.files import PROBE, TRAIN, Place
+from slow_features.results.files import PROBE, Place
 from slow_features.results.record import hand_out, is_recorded, record
 from slow_features.results.store import StoredCell
 from slow_features.results.track import log_result
@@ -103,8 +103,7 @@ def record_step(config: Experiment, step: str) -> None:
     """
     cell = StoredCell(config)
     if not is_recorded(paths.EXPERIMENT, cell, step):
-        source = cell.train(log=True) if step == TRAIN else cell.evaluate(log=True)
-        record(paths.EXPERIMENT, source, step)
+        record(paths.EXPERIMENT, cell.make(step, log=True), step)
     if step == PROBE:
         place = Place.recorded(paths.EXPERIMENT)
         log_result(config, "experiment-probe", place)

@@ -63,7 +63,7 @@ def run_cell(cell: Cell, step: str = PROBE) -> Place:
 
     Where another process is at work on the same cell, wait for it and find the cell finished.
     """
-    return stored(cell).train() if step == TRAIN else stored(cell).evaluate()
+    return stored(cell).make(step)
 
 
 def run_missing(

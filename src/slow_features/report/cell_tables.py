@@ -54,8 +54,7 @@ def cells_table(results: Results) -> Table:
 def _error_row(result: CellResult) -> Sequence[Value]:
     cell = result.cell
     if result.outputs is None:
-        row = (cell, result.reason, *[None] * 5)
-        return NotRun(row) if result.reason == NOT_RUN else row
+        return result.row_without_numbers(7)
     found = result.outputs.result
     return (
         cell,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from slow_features.grid.definition import PUBLISHED
 from slow_features.report.claims import CheckVerdict, ClaimVerdict, PartVerdict
 from slow_features.report.criteria import TRAINED, Check, ClaimPart, Criterion, Rules
 from slow_features.report.measurements import Outcome
-from slow_features.report.names import PUBLISHED, family_name, listed, variant_name
+from slow_features.report.names import family_name, listed, variant_name
 from slow_features.report.tables import NOT_RUN, NotRun, Table
 
 _NAMES_SHOWN = 2  # missing cells that are named; the rest are counted

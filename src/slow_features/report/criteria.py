@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from slow_features.config.load import read_yaml
 from slow_features.grid.cells import CONFIGS_FOLDER
+from slow_features.grid.definition import PUBLISHED
 
 CRITERIA_FILE = Path(__file__).parent / "claims.yaml"
 PUBLISHED_FILE = CONFIGS_FOLDER / "published" / "results.yaml"
@@ -123,7 +124,7 @@ class Check(_Part):
 
     criterion: str
     models: tuple[str, ...]
-    variant: str = "published"
+    variant: str = PUBLISHED
     dot: str | None = None
     against: Elsewhere = Elsewhere()
     needs: Need | None = None

@@ -14,8 +14,9 @@ import numpy as np
 
 from slow_features.data.geometry import IMAGE_SIZE
 from slow_features.grid.cells import TUNED_FAMILY
+from slow_features.grid.definition import PUBLISHED
 from slow_features.models.registry import MODELS
-from slow_features.report.names import PUBLISHED, is_remedy, model_name, variants
+from slow_features.report.names import is_remedy, look_of, model_name, variants
 from slow_features.report.results import CellResult, Results
 from slow_features.report.spread import ENOUGH, spread
 from slow_features.report.style import (
@@ -26,6 +27,7 @@ from slow_features.report.style import (
     legend_below,
     methods,
     new_figure,
+    side_by_side,
 )
 
 if TYPE_CHECKING:
@@ -93,13 +95,6 @@ def _places(figure: Figure, heights: Sequence[float]) -> Sequence[Figure | SubFi
     return figure.subfigures(len(heights), 1, height_ratios=heights)
 
 
-def _grid(place: Figure | SubFigure, count: int, columns: int, **shared: Any) -> list[Axes]:
-    grid = place.subplots(-(-count // columns), columns, squeeze=False, **shared).ravel()
-    for axes in grid[count:]:
-        axes.set_visible(False)
-    return list(grid[:count])
-
-
 # One level: a row for each method
 
 
@@ -114,7 +109,7 @@ def _draw_dots(
     same = [name for family in families for name in _rows(results, family)]
     order = {series.name: series for name in methods() for series in _all_series(results, name)}
     names = [name for name in order if name in same]
-    grid = _grid(place, len(families), columns, sharex=True, sharey=columns > 1)
+    grid = side_by_side(place, len(families), columns, sharex=True, sharey=columns > 1)
     for axes, family in zip(grid, families, strict=True):
         there = _rows(results, family)
         shown = names if columns > 1 else [name for name in names if name in there]
@@ -123,7 +118,7 @@ def _draw_dots(
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.set_xlim(0, 1.1 * top)
         title = f"{titles[family]}, alpha {results.reference_level(family)}"
-        axes.set_title(title.replace(", ", ",\n", 1) if columns == 1 else title)
+        axes.set_title(title if columns == 2 else title.replace(", ", ",\n", 1))  # narrow: in two
         _draw_centre(axes.axvspan, [r for r in results.finished if r.cell.family == family])
         axes.set_xlabel("RMSE, px (dark line: always the centre)")
         axes.tick_params(axis="y", length=0)
@@ -175,7 +170,7 @@ def _draw_lines(
     titles: Mapping[str, str],
     columns: int,
 ) -> None:
-    grid = _grid(place, len(families), columns)
+    grid = side_by_side(place, len(families), columns)
     for axes, family in zip(grid, families, strict=True):
         axes.set_title(titles[family])
         _draw_panel(axes, results, family, plotted_variants(results, family))
@@ -184,8 +179,14 @@ def _draw_lines(
 
 
 def plotted_variants(results: Results, family: str) -> list[str]:
-    """Return the variants in a panel: in the family that others are tuned in, not the untuned."""
-    return [v for v in variants(results) if family != TUNED_FAMILY or v not in untuned(results)]
+    """Return the variants in a panel of lines, in which one more hides the others.
+
+    Remedies have a table and a figure of their own; so has what is untuned, in the family that
+    others are tuned in.
+    """
+    elsewhere = {r.cell.variant for r in results.cells if is_remedy(r.cell)}
+    elsewhere |= set(untuned(results)) if family == TUNED_FAMILY else set()
+    return [variant for variant in variants(results) if variant not in elsewhere]
 
 
 def untuned(results: Results) -> list[str]:
@@ -248,8 +249,7 @@ def _series(results: Results, family: str, name: str, shown: Sequence[str]) -> l
         cells = {float(a): results.of(family, a, name, variant) for a in levels}
         if cells:
             cell = next(iter(cells.values()))[0].cell
-            look = methods()[name].look(variants(results).index(variant))
-            found.append(Series(model_name(cell), look, cells))
+            found.append(Series(model_name(cell), look_of(results, cell), cells))
     return found
 
 
@@ -367,15 +367,17 @@ def _points(results: Results) -> list[CellResult]:
 def figure3_alt(results: Results) -> str:
     """Return what the figure shows in words: every error, or those at the ends of each line."""
     said = []
+    lines, _ = families_by_kind(results)
     for family in PANELS:
         if family not in results.families:
             continue
+        shown = plotted_variants(results, family) if family in lines else variants(results)
         named = {
             series.name: {
                 alpha: np.mean(e) for alpha, there in series.cells.items() if (e := _errors(there))
             }
             for name in methods()
-            for series in _series(results, family, name, plotted_variants(results, family))
+            for series in _series(results, family, name, shown)
         }
         ends = "; ".join(f"{name} {_ends(errors)}" for name, errors in named.items() if errors)
         title = PANELS[family].format(images="images")

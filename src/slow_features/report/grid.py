@@ -54,19 +54,13 @@ def write_grid_report(
 def write_page_about(results: Results, folder: Path) -> None:
     """Write the report about the cells of a scale, as `write_grid_report` does."""
     rules = read_rules()
-    ours = rules.model_copy(update={"claims": own_claims(rules)})
-    verdicts = {"claims": judge(results, rules), "own_claims": judge(results, ours)}
+    verdicts = {"claims": judge(results, rules), "own_claims": judge(results, rules, rules.own)}
     with atomic_folder(folder) as beside, styled():
         tables = _tables(results, rules, verdicts)
         pictures = grid_pictures(results, beside)
         content = _content(results, rules, verdicts)
         write_page(beside, "grid", content, pictures, tables)
         write_runs(beside, f"scale “{results.scale}”", runs_table(results))
-
-
-def own_claims(rules: Rules) -> Sequence[Any]:
-    """Return the claims that this project makes itself, each with its text."""
-    return getattr(rules, "own", ())
 
 
 def _content(
@@ -145,7 +139,7 @@ def _tables(
 ) -> dict[str, Table]:
     published, found = read_published(), rules.criteria[FOUND]
     papers = {claim["id"]: claim["text"] for claim in published["claims"]}
-    ours = {claim.id: claim.text for claim in own_claims(rules)}
+    ours = {claim.id: claim.text for claim in rules.own}
     own = verdicts["own_claims"]
     tables = (
         headline_table(results, found),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slow_features.grid.cells import Cell, cells_of, load_grid, scales
-from slow_features.report.names import model_name, setting_name, variants
+from slow_features.report.names import look_of, model_name, setting_name
 from slow_features.report.pictures import Strip, draw_path_table, draw_strips, path_panels
 from slow_features.report.results import CellResult, Results
 from slow_features.report.samples import picture_samples
-from slow_features.report.style import CENTRE_COLOUR, WIDE, legend_below, method, panels
+from slow_features.report.style import CENTRE_COLOUR, WIDE, legend_below, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,11 +30,6 @@ def reference_cells(results: Results, family: str) -> list[CellResult]:
     chosen = [r for r in results.cells if (r.cell.family, r.cell.alpha) == (family, level)]
     first_seed = min((r.cell.seed for r in chosen), default=0)
     return [r for r in chosen if r.cell.seed == first_seed]
-
-
-def look_of(results: Results, cell: Cell) -> dict[str, Any]:
-    """Return how matplotlib draws a cell: colour and marker of its method, as its variant."""
-    return method(cell.model_type).look(variants(results).index(cell.variant))
 
 
 def draw_errors_by_frame(results: Results, width: float = WIDE) -> Figure:

@@ -12,7 +12,7 @@ from slow_features.report.curves import epoch_label, relative_loss
 from slow_features.report.grid_figures import REMARK
 from slow_features.report.names import model_name
 from slow_features.report.results import CellResult, Results
-from slow_features.report.style import CENTRE_COLOUR, WIDE, legend_below, panels
+from slow_features.report.style import CENTRE_COLOUR, WIDE, in_lines, legend_below, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def draw_loss_panels(results: Results, family: str, width: float = WIDE) -> Figu
             if cell.outputs and cell.outputs.curve:
                 _draw_relative_loss(axes, cell, colours[cell.cell.alpha])
         _say_missing_levels(axes, cells)
-        axes.set_title(name.replace(" (", "\n(").replace(", ", ",\n"), fontsize=8.5)
+        axes.set_title(in_lines(name), fontsize=8.5)
         axes.axhline(1, color=CENTRE_COLOUR, linewidth=0.6)
         axes.set_xlabel(epoch_label(cells[0].cell.config.dataset_size), fontsize=8)
         if axes.get_subplotspec().is_first_col():

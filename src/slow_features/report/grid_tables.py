@@ -8,12 +8,13 @@ from typing import Any
 
 from slow_features.data.geometry import DOTS, to_unit_square
 from slow_features.grid.cells import THREE_DOTS, TUNED_FAMILY, Cell
+from slow_features.grid.definition import PUBLISHED
 from slow_features.models.registry import MODELS
 from slow_features.report.criteria import Trained
 from slow_features.report.measurements import has_trained, training_facts
 from slow_features.report.mechanism import over_copy
-from slow_features.report.names import PUBLISHED, is_remedy, variant_name, variants
-from slow_features.report.results import NO_NOISE, CellResult, Results
+from slow_features.report.names import is_remedy, variant_name, variants
+from slow_features.report.results import NO_NOISE, CellResult, Results, all_there
 from slow_features.report.style import method, methods
 from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
 
@@ -44,15 +45,11 @@ def _table1_row(
 ) -> Sequence[Value]:
     theirs, their_std = known.get(dot), known.get(f"{dot}_std")
     start = (method(name).label, dot, theirs, their_std)
-    if not _all_there(cells):
+    if not all_there(cells):
         return NotRun((*start, NOT_RUN, None, None))
     errors = [to_unit_square(c.error_px(None if dot == "average" else dot)) for c in cells]
     ours, spread = fmean(errors), stdev(errors) if len(errors) > 1 else None
     return (*start, ours, spread, None if theirs is None else ours - theirs)
-
-
-def _all_there(cells: Sequence[CellResult]) -> bool:
-    return bool(cells) and all(cell.outputs for cell in cells)
 
 
 def is_control(cell: Cell) -> bool:

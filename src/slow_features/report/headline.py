@@ -5,10 +5,10 @@ from __future__ import annotations
 from statistics import fmean
 
 from slow_features.grid.cells import THREE_DOTS
+from slow_features.grid.definition import PUBLISHED
 from slow_features.models.registry import MODELS
 from slow_features.report.criteria import Criterion
 from slow_features.report.names import (
-    PUBLISHED,
     family_name,
     is_remedy,
     listed,
@@ -16,8 +16,8 @@ from slow_features.report.names import (
     variant_name,
     variants,
 )
-from slow_features.report.remedies import finds_the_dot, mean_error
-from slow_features.report.results import Results
+from slow_features.report.remedies import finds_the_dot
+from slow_features.report.results import Results, mean_error
 from slow_features.report.style import methods
 from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
 

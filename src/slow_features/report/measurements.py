@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Literal
 
 from slow_features.grid.cells import Cell
+from slow_features.grid.definition import PUBLISHED
 from slow_features.report.criteria import TRAINED, Check, ClaimPart, Criterion, Rules, Trained
 from slow_features.report.results import CellResult, Results
 
@@ -156,7 +157,7 @@ def _reference_place(criterion: Criterion, check: Check, place: Place) -> Place 
     if criterion.of in (None, "centre"):
         return None
     if criterion.of != "same_model":
-        return family, alpha, criterion.of, "published"
+        return family, alpha, criterion.of, PUBLISHED
     against = check.against
     return against.family or family, against.alpha or alpha, model, against.variant or variant
 

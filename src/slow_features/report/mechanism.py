@@ -11,7 +11,7 @@ from slow_features.report.grid_figures import REMARK
 from slow_features.report.names import is_remedy, model_name, setting_name, variants
 from slow_features.report.results import CellResult, Results
 from slow_features.report.style import WIDE, legend_below, methods, new_figure
-from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
+from slow_features.report.tables import NOT_RUN, Table, Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,8 +49,7 @@ def draw_mechanism(results: Results, width: float = WIDE) -> Figure:
 
 def draw_repaired(results: Results, width: float = WIDE) -> Figure:
     """Draw the same of fixed noise, with every remedy below what it repairs."""
-    fixed = [f for f, noise in _noisy_families(results).items() if noise.fixed]
-    return _draw(results, {family: _bars(results, family) for family in fixed}, width)
+    return _draw(results, {f: _bars(results, f) for f in _fixed_families(results)}, width)
 
 
 def _draw(results: Results, shown: Mapping[str, Bars], width: float) -> Figure:
@@ -68,9 +67,7 @@ def _draw(results: Results, shown: Mapping[str, Bars], width: float) -> Figure:
 def mechanism_alt(results: Results, remedies: bool = False) -> str:
     """Return what the figure, or the one with remedies, shows: each bar's share of noise."""
     said = []
-    for family, noise in _noisy_families(results).items():
-        if remedies and not noise.fixed:
-            continue
+    for family in _fixed_families(results) if remedies else _noisy_families(results):
         bars = {
             name: fmean(c.finished.dynamics["noise_share"] for c in _measured(cells))
             for name, cells in _bars(results, family, remedies).items()
@@ -98,6 +95,10 @@ def _noisy_families(results: Results) -> dict[str, NoiseSetting]:
     return dict(sorted(noisy.items(), key=lambda item: not item[1].fixed))
 
 
+def _fixed_families(results: Results) -> list[str]:
+    return [family for family, noise in _noisy_families(results).items() if noise.fixed]
+
+
 def has_mechanism(results: Results) -> bool:
     """Return whether the scale has cells whose embedding can hold noise."""
     return bool(_noisy_families(results))
@@ -105,9 +106,10 @@ def has_mechanism(results: Results) -> bool:
 
 def has_repaired(results: Results) -> bool:
     """Return whether a remedy stands in a bar of fixed noise."""
-    fixed = [family for family, noise in _noisy_families(results).items() if noise.fixed]
     return any(
-        is_remedy(cells[0].cell) for family in fixed for cells in _bars(results, family).values()
+        is_remedy(cells[0].cell)
+        for family in _fixed_families(results)
+        for cells in _bars(results, family).values()
     )
 
 
@@ -200,8 +202,7 @@ def mechanism_table(results: Results) -> Table:
 def _row(result: CellResult) -> Sequence[Value]:
     cell = result.cell
     if result.outputs is None:
-        row = (cell, result.reason, *[None] * 9)
-        return NotRun(row) if result.reason == NOT_RUN else row
+        return result.row_without_numbers(11)
     found = result.outputs.dynamics
     return (
         cell,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slow_features.grid.cells import CONFIGS_FOLDER, THREE_DOTS, Cell
+from slow_features.grid.definition import PUBLISHED
 from slow_features.report.style import method
 
 if TYPE_CHECKING:
     from slow_features.report.results import Results
 
-PUBLISHED = "published"  # a cell's own file and its own hyper-parameters
 REMEDIES = CONFIGS_FOLDER / "remedies"  # a cell with a file from here is meant to repair a failure
 CELL_COLUMNS = ("method", "variant", "noise", "alpha", "seed")  # what tells cells of a scale apart
 
@@ -65,6 +65,16 @@ def is_remedy(cell: Cell) -> bool:
 def variants(results: Results) -> list[str]:
     """Return the variants of a scale: the published one, then the others in the grid's order."""
     return list(dict.fromkeys([PUBLISHED, *(r.cell.variant for r in results.cells)]))
+
+
+def look_of(results: Results, cell: Cell) -> dict[str, Any]:
+    """Return how matplotlib draws a cell: colour and marker of its method, as its variant.
+
+    Filling and line are chosen among the variants of its method alone, since there are few.
+    """
+    of_method = [r.cell.variant for r in results.cells if r.cell.model_type == cell.model_type]
+    order = list(dict.fromkeys([PUBLISHED, *of_method]))
+    return method(cell.model_type).look(order.index(cell.variant))
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from slow_features.data.geometry import IMAGE_SIZE
 from slow_features.probe.result import Paths
-from slow_features.report.style import NARROW, WIDE, new_figure, panels, without_frame
+from slow_features.report.style import NARROW, WIDE, in_lines, new_figure, panels, without_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,12 +124,11 @@ def draw_path_table(
         axes.set_visible(False)
     for place, (name, chosen) in enumerate(columns.items()):
         block, column = divmod(place, across)
-        name = name.replace(" (", "\n(").replace(", ", ",\n")
         for row, panel in enumerate(chosen):
             axes = grid[block * len(rows) + row, column]
             axes.set_visible(True)
             error = f"{rows[row]}: {panel.error:.1f} px" if row else f"{panel.error:.1f} px"
-            _draw_paths_of(axes, panel, error if row else f"{name}\n{error}")
+            _draw_paths_of(axes, panel, error if row else f"{in_lines(name)}\n{error}")
     _path_legend(figure, grid[0, 0])
     return figure
 

@@ -16,7 +16,7 @@ from slow_features.report.names import (
     variant_name,
     variants,
 )
-from slow_features.report.results import CellResult, Results
+from slow_features.report.results import CellResult, Results, mean_error
 from slow_features.report.style import methods
 from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
 
@@ -37,12 +37,6 @@ def repaired_models(results: Results) -> list[str]:
 def settings_of(results: Results) -> list[tuple[str, str]]:
     """Return (family, alpha) of every setting of a scale, in the grid's order."""
     return list(dict.fromkeys((r.cell.family, r.cell.alpha) for r in results.cells))
-
-
-def mean_error(cells: Sequence[CellResult], dot: str | None = None) -> float | None:
-    """Return the mean over the seeds of one setting, px; None unless all of them are there."""
-    there = cells and all(cell.outputs for cell in cells)
-    return fmean(cell.error_px(dot) for cell in cells) if there else None
 
 
 def finds_the_dot(cells: Sequence[CellResult], found: Criterion) -> bool:

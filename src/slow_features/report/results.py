@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from slow_features.errors import InputError
 from slow_features.grid.cells import THREE_DOTS, TUNED_FAMILY, Cell
+from slow_features.grid.definition import PUBLISHED
 from slow_features.identity import other_settings
-from slow_features.report.tables import NOT_RUN
+from slow_features.report.tables import NOT_RUN, NotRun, Value
 from slow_features.results.files import RESULT_FILE, Outputs, Place, read_outputs
 
 NO_NOISE = "0"  # the level that all noise families share
@@ -28,6 +30,11 @@ class CellResult:
         if self.outputs is None:
             raise ValueError(f"{self.cell.path}: {self.reason}")
         return self.outputs
+
+    def row_without_numbers(self, columns: int) -> Sequence[Value]:
+        """Return the row of so many columns of a cell that has no result, with the reason."""
+        row = (self.cell, self.reason, *[None] * (columns - 2))
+        return NotRun(row) if self.reason == NOT_RUN else row
 
     def error_px(self, dot: str | None = None) -> float:
         """Return the RMSE in px, over all dots or of one."""
@@ -73,6 +80,16 @@ def _read(cell: Cell, place: Place) -> CellResult:
     return CellResult(cell, outputs)
 
 
+def all_there(cells: Sequence[CellResult]) -> bool:
+    """Return whether there are cells of a setting, and all of them are finished."""
+    return bool(cells) and all(cell.outputs for cell in cells)
+
+
+def mean_error(cells: Sequence[CellResult], dot: str | None = None) -> float | None:
+    """Return the mean over the seeds of one setting, px; None unless all of them are there."""
+    return fmean(cell.error_px(dot) for cell in cells) if all_there(cells) else None
+
+
 class Results:
     """All cells of a scale, finished or not, found by what they are."""
 
@@ -89,9 +106,7 @@ class Results:
         """Noise families with cells in this scale, in the grid's order."""
         return list(dict.fromkeys(result.cell.family for result in self.cells))
 
-    def of(
-        self, family: str, alpha: str, model: str, variant: str = "published"
-    ) -> list[CellResult]:
+    def of(self, family: str, alpha: str, model: str, variant: str = PUBLISHED) -> list[CellResult]:
         """Return the cells of one setting, one for each seed; none if it is not in the scale.
 
         Alpha 0 is no noise at all, so every family of one dot has it from `changing_uniform`.
@@ -106,7 +121,7 @@ class Results:
             and float(result.cell.alpha) == float(alpha)
         ]
 
-    def levels(self, family: str, model: str, variant: str = "published") -> list[str]:
+    def levels(self, family: str, model: str, variant: str = PUBLISHED) -> list[str]:
         """Return the levels at which the scale has cells of a model, ascending, with alpha 0."""
         found = {
             result.cell.alpha

@@ -16,7 +16,7 @@ from slow_features.models.registry import MODELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 WIDE, NARROW = 9.9, 4.1  # inches: the width of the page, and of a telephone's screen
 CENTRE_COLOUR = "#222222"
@@ -123,18 +123,32 @@ def panels(
     rows = max(1, -(-count // most))  # one, empty, where there is nothing to show
     columns = max(1, -(-count // rows))
     figure = new_figure(0.5 + height * rows, width)
-    grid = figure.subplots(rows, columns, squeeze=False, **shared).ravel()
+    return figure, side_by_side(figure, count, columns, **shared)
+
+
+def side_by_side(place: Figure | SubFigure, count: int, columns: int, **shared: Any) -> list[Axes]:
+    """Return `count` axes, row by row; the places that are left over in the last row stay empty.
+
+    shared: as Figure.subplots takes it.
+    """
+    rows = max(1, -(-count // columns))
+    grid = place.subplots(rows, columns, squeeze=False, **shared).ravel()
     for axes in grid[count:]:
         axes.set_visible(False)
-    return figure, list(grid[:count])
+    return list(grid[:count])
 
 
-def legend_below(figure: Figure, named: Mapping[str, Any]) -> None:
+def legend_below(figure: Figure | SubFigure, named: Mapping[str, Any]) -> None:
     """Name what is drawn below all panels; nothing where there is nothing to tell apart."""
     if len(named) > 1:
         columns = max(1, int(figure.get_figure(root=True).get_figwidth() // 1.9))
         place = {"loc": "outside lower center", "ncols": min(columns, len(named))}
         figure.legend(named.values(), named.keys(), **place)
+
+
+def in_lines(name: str) -> str:
+    """Return the name of a method and variant for a narrow panel: a line for each part."""
+    return name.replace(" (", "\n(").replace(", ", ",\n")
 
 
 def without_frame(axes: Axes) -> None:

@@ -109,6 +109,10 @@ class StoredCell:
         _set_aside_if_damaged(self.place.train)
         return self.trained or restore(self.identity, self.place.train)
 
+    def make(self, step: str, log: bool = False) -> Place:
+        """Do step "train", or "probe" and with it the training; only what is not done yet."""
+        return self.train(log) if step == files.TRAIN else self.evaluate(log)
+
     def evaluate(self, log: bool = False) -> Place:
         """Train and evaluate, whichever is not done; return where both lie, checksums compared.
 
