@@ -1,6 +1,7 @@
 """Does bfloat16 change a result? Every trained cell of the scale `seeds`, in float32 as well.
 
-    python -m benchmarks.precision --folder /tmp/precision    # 36 trainings beside the scale's own
+    python -m benchmarks.precision --folder /tmp/precision    # 39 trainings beside the scale's own
+    python -m benchmarks.precision --folder /tmp/precision "seeds/RSSM"    # some of them
 
 One side is the cell as the scale asks for it (`precision: auto`), from the store, which has it once
 the scale is reproduced; the other is the same cell in float32. The rule: no verdict of the page
@@ -17,8 +18,8 @@ from statistics import mean
 
 from benchmarks import trainings
 from benchmarks.trainings import Training
-from slow_features.grid.cells import cells_of
 from slow_features.grid.run import run_missing, stored
+from slow_features.grid.select import select
 from slow_features.models.registry import MODELS
 from slow_features.provenance import cores
 from slow_features.report.claims import judge
@@ -112,10 +113,11 @@ def changed_verdicts(exact, rounded):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cells", nargs="*", default=[SCALE], help="a part of the grid (default: all)")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=cores())
     arguments = parser.parse_args()
-    cells = cells_of(SCALE)
+    cells = select(arguments.cells)
     train_missing(arguments.folder, cells, arguments.jobs)
     sides = both_sides(arguments.folder, cells)
     exact, rounded = (errors_of(side) for side in sides)
