@@ -152,7 +152,7 @@ def test_each_remedy_differs_from_the_control_in_what_its_name_says():
 def test_a_variant_may_have_seeds_of_its_own_and_a_family_fewer_models():
     cells = [cell for cell in cells_of("remedies") if cell.family == "fixed_uniform"]
     seeds = {v: [c.seed for c in cells if c.variant == v] for v in ("within", "within_action")}
-    assert seeds == {"within": [1], "within_action": [1, 2]}
+    assert seeds == {"within": [1], "within_action": [1, 2, 3]}
     assert {c.model_type for c in cells if c.variant == "published"} == {"IDM", "Random"}
 
 

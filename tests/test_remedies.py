@@ -9,6 +9,7 @@ import torch
 
 from slow_features.config.sections import SimCLRSection, VICRegSection
 from slow_features.data.batch import TimeMajorBatch
+from slow_features.errors import InputError
 from slow_features.losses.sigreg import sigreg
 from slow_features.losses.simclr import other_actions_loss, within_sequence_loss
 from slow_features.losses.vicreg import covariance, variance_hinge
@@ -52,6 +53,40 @@ def test_what_is_constant_in_a_sequence_is_worth_nothing_within_it():
     noise = draw(1, 3, 4).expand(16, 3, 4)
     found = within_sequence_loss(noise, noise, 0.1, True)
     assert found.item() == pytest.approx(math.log(31), rel=1e-9)
+
+
+def values_of(step, **section):
+    """Return the terms of a SimCLR without its networks' part: name -> (weight, value)."""
+    model = SimCLR(SimCLRSection(**{**TINY, "embedding_size": 4}, loss_temp=0.5, **section), 1)
+    return {t.name: (t.coefficient, t.compute().item()) for t in model.terms(step) if t.coefficient}
+
+
+@pytest.mark.parametrize(("share", "first", "rest"), [(1.0, 4, 0), (0.5, 2, 2), (0.3, 1, 1)])
+def test_the_published_loss_beside_other_negatives_sees_its_share_of_the_features(
+    share, first, rest
+):
+    encodings, predictions = draw(6, 3, 4, seed=1), draw(5, 3, 4)
+    step = Step(encodings, predictions, draw(5, 3, 2), seeded())
+    found = values_of(step, negatives="within", across_coeff=0.1, across_share=share)
+    targets = encodings[1:]
+    across = contrastive_by_loops(predictions[..., :first], targets[..., :first], 0.5, False)
+    of_sequences = (predictions[..., rest:].transpose(0, 1), targets[..., rest:].transpose(0, 1))
+    within = contrastive_by_loops(*of_sequences, 0.5, False)
+    assert found["across"] == pytest.approx((0.1, across), rel=1e-6)
+    assert found["contrastive"] == pytest.approx((1.0, within), rel=1e-6)
+
+
+def test_the_published_loss_alone_is_not_doubled():
+    step = Step(draw(6, 3, 4, seed=1), draw(5, 3, 4), draw(5, 3, 2), seeded())
+    published = values_of(step)
+    assert values_of(step, across_coeff=0.1, across_share=0.5) == published
+    assert set(published) == {"contrastive"}
+
+
+def test_one_number_cannot_be_shared():
+    section = SimCLRSection(embedding_size=1, negatives="within", across_coeff=1, across_share=0.5)
+    with pytest.raises(InputError, match=r"across_share = 0\.5: .* allowed: 1$"):
+        SimCLR(section, 1)
 
 
 @pytest.mark.parametrize("normalize", [False, True])
@@ -155,6 +190,7 @@ def test_differences_of_frames_do_not_see_fixed_noise():
     [
         (SimCLR, SimCLRSection(**TINY, negatives="within", action_coeff=1.0)),
         (SimCLR, SimCLRSection(**TINY, negatives="actions", normalize_z=True)),
+        (SimCLR, SimCLRSection(**TINY, negatives="within", across_coeff=0.1, across_share=0.5)),
         (VICReg, VICRegSection(**TINY, time_std_coeff=1.0, sigreg_coeff=1.0)),
         (VICReg, VICRegSection(**TINY, frame_differences=True)),
     ],

@@ -29,6 +29,9 @@ class _OneLineError(SlowFeaturesError):
         return one_line(super().__str__())
 
 
+DIVERGED = 4  # exit code of a training or an evaluation whose numbers went wrong
+
+
 class InputError(_OneLineError):
     """The user's input is wrong (a key, a value, a file); nothing was written. Exit code 2."""
 
@@ -40,7 +43,9 @@ class MachineError(_OneLineError):
 
 
 class TrainingError(_OneLineError):
-    """The numbers went wrong (a loss that is not finite); the last good state is kept."""
+    """The numbers went wrong (a loss that is not finite); the last good state is kept. Code 4."""
+
+    exit_code = DIVERGED
 
 
 class InterruptError(_OneLineError):
@@ -54,7 +59,7 @@ class InterruptError(_OneLineError):
 def exit_with_message(main: Callable[[], None]) -> None:
     """Run a stage's `main`; what ends it early becomes one line on stderr and an exit code.
 
-    2: the input is wrong. 1: the machine refuses (packages are missing, too), or the numbers went
+    2: the input is wrong. 1: the machine refuses (packages are missing, too). 4: the numbers went
     wrong. 130, 143, 129: Ctrl-C, SIGTERM, SIGHUP. Anything else is a bug of ours and keeps its
     traceback. A stage that DVC has started is stopped when DVC dies. A stderr that is closed or
     full ends none.

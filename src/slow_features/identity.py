@@ -115,9 +115,17 @@ def settings_of_weights(config: Experiment) -> dict[str, Any]:
 
 
 def other_settings(config: Experiment, had: dict[str, Any]) -> list[str]:
-    """Return the names of the settings that a training had otherwise than `config` has."""
+    """Return the names of the settings that a training had otherwise than `config` has.
+
+    A setting of the model's section that the training does not name is younger than the training,
+    which had what is now the setting's default.
+    """
     asked = settings_of_weights(config)
     names = sorted((asked.keys() | had.keys()) - PLACES)
+    section = section_name(config.model_type)
+    defaults = {key: field.default for key, field in type(config.model).model_fields.items()}
+    if isinstance(had.get(section), dict):
+        had = had | {section: defaults | had[section]}
     return [name for name in names if asked.get(name) != had.get(name)]
 
 

@@ -20,6 +20,7 @@ REPORTS = Path("reports")
 CODE = RESULTS / "code"  # a fingerprint of the code behind each kind of result
 TRACKED = RESULTS / "tracked"  # which MLflow runs were written
 VERIFIED = RESULTS / "verified"  # how what was computed here compares with what is in git
+SEARCHES = RESULTS / "search"  # the trials of studies, STUDY/MODEL.json
 WEIGHTS = Path("weights")  # gathered for a DVC remote
 
 

@@ -120,6 +120,14 @@ class SimCLRSection(JepaSection):
     other_actions: Annotated[int, Field(ge=1, le=64)] = setting(
         3, "with negatives = actions: how many other sequences' actions (ours)"
     )
+    across_coeff: Coefficient = setting(
+        0.0, "remedy: weight of the published loss beside other negatives (ours)"
+    )
+    across_share: number(gt=0, le=1) = setting(
+        1.0,
+        "with across_coeff: share of the features that the published loss sees; below 1 the other "
+        "negatives see the rest alone (ours)",
+    )
 
 
 class IDMSection(JepaSection):
@@ -162,6 +170,11 @@ class ProbeSection(Section):
     )
     sequences: Count = setting(
         10_000, "sequences that the closed form is fitted on; Adam takes epochs * val_dataset_size"
+    )
+    measured_on: Literal["evaluation", "validation"] = setting(
+        "evaluation",
+        "sequences that errors are measured on; validation: those behind the evaluation's, for "
+        "choosing between trainings (ours)",
     )
     lr: Rate = setting(0.001, "Adam's rate")
     epochs: Count = setting(30, "Adam's epochs on rollouts ('pred')")

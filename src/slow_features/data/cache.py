@@ -49,7 +49,7 @@ def dataset_spec(config: Experiment) -> DatasetSpec:
             "probe": probe.sequences
             if probe.solver == "closed_form"
             else epochs * config.val_dataset_size,
-            "evaluation": config.val_dataset_size,
+            "evaluation": config.val_dataset_size * (1 + (probe.measured_on == "validation")),
         },
     )
 

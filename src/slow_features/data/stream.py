@@ -38,6 +38,7 @@ class BatchStream:
         normalize: bool = True,
         sequences: int | None = None,
         keep_rest: bool = False,
+        skipped: int = 0,
     ) -> None:
         """Open a stream.
 
@@ -45,14 +46,16 @@ class BatchStream:
         measured statistics, locations and actions to the published units; else px and raw grey.
         sequences: how many of the split's first sequences to use; None for all of them.
         keep_rest: also yield the last, smaller batch, which training drops.
+        skipped: so many of the split's first sequences are not of the stream.
         Raises InputError when the data set is too small or made for other noise or channels.
         """
         stored = dataset.spec.sizes[split]
-        self.sequences = stored if sequences is None else sequences
-        if not 0 < batch_size <= self.sequences <= stored:
+        self.sequences = stored - skipped if sequences is None else sequences
+        if not 0 < batch_size <= self.sequences <= stored - skipped:
+            behind = f" behind the first {skipped}" if skipped else ""
             raise InputError(
                 f"split '{split}' of {dataset.folder} holds {stored} sequences; asked for: "
-                f"{self.sequences} in batches of {batch_size}"
+                f"{self.sequences}{behind} in batches of {batch_size}"
             )
         if channels != dataset.channels:
             raise InputError(
@@ -60,7 +63,7 @@ class BatchStream:
                 f"takes {channels}; {REMEDY}"
             )
         self.dataset, self.split, self.noise, self.batch_size = dataset, split, noise, batch_size
-        self.normalize, self.keep_rest = normalize, keep_rest
+        self.normalize, self.keep_rest, self.skipped = normalize, keep_rest, skipped
         self.device = torch.device(device)
         self._maker = dataset.frame_maker(split, noise, self.device, normalize)
 
@@ -68,6 +71,12 @@ class BatchStream:
         """Return the number of batches."""
         whole, rest = divmod(self.sequences, self.batch_size)
         return whole + (self.keep_rest and rest > 0)
+
+    def span(self, index: int) -> tuple[int, int]:
+        """Return where batch number `index` begins and ends in the split."""
+        first = index * self.batch_size
+        end = min(first + self.batch_size, self.sequences)
+        return self.skipped + first, self.skipped + end
 
     def batch(self, index: int) -> Batch:
         """Return batch number `index` (from 0), see `Batch` for the shapes.
@@ -89,8 +98,7 @@ class BatchStream:
                 f"batch {index} of split '{self.split}' was asked for; {self.dataset.folder} "
                 f"gives batches 0 to {len(self) - 1} of {self.batch_size} sequences"
             )
-        first = index * self.batch_size
-        end = min(first + self.batch_size, self.sequences)
+        first, end = self.span(index)
         locations, actions = self.dataset.sequences(self.split, first, end)
         frames = self._maker.frames(locations, first, count)
         if self.normalize:

@@ -10,11 +10,12 @@ from slow_features.config.load import read_yaml, validate, with_adam
 from slow_features.config.schema import Experiment
 from slow_features.errors import InputError, shorten
 from slow_features.grid.definition import PUBLISHED, check_scale
-from slow_features.models.registry import section_name
+from slow_features.models.registry import MODELS, section_name
 
 GRIDS_FILE = Path("grids.yaml")
 OWN_SCALES = Path("grids")  # a file for each scale of a user's own, NAME.yaml
 CONFIGS_FOLDER = Path("reproduce_configs")
+SEARCHED_FOLDER = CONFIGS_FOLDER / "searched"  # what stages/search.py found
 THREE_DOTS = "three_dots"
 TUNED_FAMILY = "changing_uniform"  # where the hyper-parameters of control and untuned come from
 
@@ -60,6 +61,11 @@ class Cell:
     def path(self) -> Path:
         """Where the cell lies below a folder of the grid."""
         return Path(self.scale, self.model_type, self.family, self.name)
+
+    @property
+    def noise(self) -> dict[str, Any]:
+        """The settings of its dots and noise."""
+        return {"dataset_type": self.config.dataset_type, **_noise(self.family, self.alpha)}
 
     @property
     def labels(self) -> dict[str, str | float]:
@@ -127,6 +133,17 @@ def cells_of(scale: str, family: str | None = None, model_type: str | None = Non
     ]
 
 
+def budgeted_cell(scale: str, family: str, alpha: str, model_type: str, seed: int) -> Cell:
+    """Return the published cell of any noise setting at the budget of a scale, its own or not.
+
+    Raises InputError when there is no such scale, or no configuration for the setting.
+    """
+    grid = load_grid(scale)
+    if grid["budgets"] and model_type not in grid["budgets"] and MODELS[model_type].trains:
+        raise InputError(f"{scale}.budgets: has none for {model_type}")
+    return _cell(scale, grid, (family, alpha, model_type, PUBLISHED), seed)
+
+
 def _combinations(grid: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     """Return (family, alpha, model type, variant) of every cell."""
     found = []
@@ -148,8 +165,11 @@ def _seeds(grid: dict[str, Any], variant: str) -> list[int]:
 def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed: int) -> Cell:
     family, alpha, model_type, variant = key
     file, tuned = _files(grid, key)
-    settings = _settings_of(file, model_type)
+    settings = settings_of(file, model_type)
     changes = []
+    if file.parent == SEARCHED_FOLDER:
+        published = config_file(family, alpha, model_type)
+        changes.append(Change("hyper-parameters", settings.get("run_group"), published.name))
     if tuned:
         settings = _with_hyper_parameters(settings, tuned)
         changes.append(Change("hyper-parameters of", tuned.name, file.name))
@@ -172,9 +192,18 @@ def _files(grid: dict[str, Any], key: tuple[str, str, str, str]) -> tuple[Path, 
     family, alpha, model_type, variant = key
     where = grid["variants"].get(variant)
     if where and where["folder"]:
-        return CONFIGS_FOLDER / where["folder"] / f"{model_type.lower()}.{variant}.yaml", None
+        folder = CONFIGS_FOLDER / where["folder"]
+        for_setting = folder / published_name(family, alpha, model_type)
+        if for_setting.exists() or folder == SEARCHED_FOLDER:
+            return for_setting, None
+        return folder / f"{model_type.lower()}.{variant}.yaml", None
     file = config_file(family, alpha, model_type)
     return file, where and config_file(TUNED_FAMILY, where["tuned_at"], model_type)
+
+
+def published_name(family: str, alpha: str, model_type: str) -> str:
+    """Return what the published file of a setting is called, and the one of a search for it."""
+    return f"sweep_{family}.({alpha}).{model_type.lower()}.best.yaml"
 
 
 def config_file(family: str, alpha: str, model_type: str) -> Path:
@@ -186,7 +215,7 @@ def config_file(family: str, alpha: str, model_type: str) -> Path:
     """
     method = model_type.lower()
     candidates = [
-        CONFIGS_FOLDER / f"sweep_{family}.({alpha}).{method}.best.yaml",
+        CONFIGS_FOLDER / published_name(family, alpha, model_type),
         CONFIGS_FOLDER / f"{family}.{method}.yaml",
         CONFIGS_FOLDER / f"{method}.yaml",
     ]
@@ -196,8 +225,8 @@ def config_file(family: str, alpha: str, model_type: str) -> Path:
     raise InputError(f"no configuration for {family}, alpha {alpha}, {model_type}: {candidates[0]}")
 
 
-def _settings_of(file: Path, model_type: str) -> dict[str, Any]:
-    """Read a configuration of a model type. Raises InputError for one of another, or of none."""
+def settings_of(file: Path, model_type: str) -> dict[str, Any]:
+    """Read a file of a model type. Raises InputError for a file of another one, or of none."""
     settings, section = read_yaml(file), section_name(model_type)
     found = settings.get("model_type")
     if found != model_type:
@@ -232,7 +261,7 @@ def _dots(settings: dict[str, Any], family: str, model_type: str) -> list[Change
 
 def _with_hyper_parameters(own: dict[str, Any], file: Path) -> dict[str, Any]:
     """Return `own` with the model section and the batch size of a file. Raises InputError."""
-    tuned, section = _settings_of(file, own["model_type"]), section_name(own["model_type"])
+    tuned, section = settings_of(file, own["model_type"]), section_name(own["model_type"])
     if section not in tuned:
         raise InputError(f"{file}: has no section {section} for a variant to take")
     batch = tuned.get("dataset_batch_size", Experiment.model_fields["dataset_batch_size"].default)

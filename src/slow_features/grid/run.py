@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 from slow_features import paths
@@ -83,11 +83,11 @@ def run_missing(
     same = {stored(cell).identity for cell in missing}
     if experiment and not experiment.finished and experiment.identity not in same:
         live = () if machines.elsewhere else ("--log",)  # to MLflow's file, which is this machine's
-        jobs.append(_job(paths.EXPERIMENT, experiment, step, *live))
+        jobs.append(job_of(paths.EXPERIMENT, experiment, step, *live))
     if not jobs:
         return
     print(f"{len(cells) - len(missing)} of {len(cells)} cells are in the store", file=sys.stderr)
-    prepare_data(missing)
+    prepare_data(config for cell in missing for config in _configs(cell))
     state = run_jobs(jobs, machines, print_progress)
     print(file=sys.stderr)
     if state.failed:
@@ -101,10 +101,10 @@ def is_done(cell: Cell, step: str = PROBE) -> bool:
     return place.trained if step == TRAIN else place.finished
 
 
-def prepare_data(cells: Sequence[Cell]) -> None:
-    """Make the data sets of some cells, as large as the largest of each needs."""
-    for configs in data_groups(cells):
-        data_for(*configs)
+def prepare_data(configs: Iterable[Experiment]) -> None:
+    """Make the data sets of some settings, as large as the largest of each needs."""
+    for group in _groups(configs):
+        data_for(*group)
 
 
 def describe_scale_data(scale: str) -> None:
@@ -120,12 +120,17 @@ def _data_name(config: Experiment) -> str:
 
 def data_groups(cells: Sequence[Cell]) -> list[list[Experiment]]:
     """Return the settings of cells that read one data set, group by group."""
+    return _groups(config for cell in cells for config in _configs(cell))
+
+
+def _configs(cell: Cell) -> list[Experiment]:
+    return [cell.config, *([with_adam(cell.config)] if cell.adam_probe else [])]
+
+
+def _groups(configs: Iterable[Experiment]) -> list[list[Experiment]]:
     groups: dict[tuple[str, int, int], list[Experiment]] = defaultdict(list)
-    for cell in cells:
-        group = groups[cell.config.dataset_type, cell.seed, cell.config.n_steps]
-        group.append(cell.config)
-        if cell.adam_probe:
-            group.append(with_adam(cell.config))
+    for config in configs:
+        groups[config.dataset_type, config.seed, config.n_steps].append(config)
     return list(groups.values())
 
 
@@ -175,11 +180,12 @@ def gather_weights(scale: str) -> None:
 
 def _jobs(cells: Sequence[Cell], step: str) -> list[Job]:
     """Return the cells' processes, the longest first: none is left over at the end."""
-    ordered = sorted(cells, key=_work, reverse=True)
-    return [_job(cell.path, stored(cell), step) for cell in ordered]
+    ordered = sorted(cells, key=lambda cell: work_of(cell.config), reverse=True)
+    return [job_of(cell.path, stored(cell), step) for cell in ordered]
 
 
-def _job(name: PurePath, cell: StoredCell, step: str, *more: str) -> Job:
+def job_of(name: PurePath, cell: StoredCell, step: str, *more: str) -> Job:
+    """Return the process that makes what the store lacks of a cell, under any name."""
     return Job(
         name=str(name),
         arguments=["stages/cell.py", str(name), "--step", step, "--ordered", *more],
@@ -189,9 +195,9 @@ def _job(name: PurePath, cell: StoredCell, step: str, *more: str) -> Job:
     )
 
 
-def _work(cell: Cell) -> float:
-    """Return how long a cell's training takes, in frames of VICReg."""
-    entry, config = MODELS[cell.model_type], cell.config
+def work_of(config: Experiment) -> float:
+    """Return how long a training takes, in frames of VICReg."""
+    entry = MODELS[config.model_type]
     frames = config.dataset_size * config.n_steps
     return entry.cost * frames * config.model.epochs if entry.trains else 0.0
 

@@ -100,8 +100,8 @@ def _apart(stream: BatchStream, index: int, count: int) -> tuple[Tensor, Tensor]
     largest pixel m.
     """
     drawn = stream.first_frames(index, count).states  # [B, count, C, 28, 28]
-    data, first = stream.dataset, index * stream.batch_size
-    locations, _ = data.sequences(stream.split, first, first + len(drawn))
+    data = stream.dataset
+    locations, _ = data.sequences(stream.split, *stream.span(index))
     std = torch.tensor(data.statistics(stream.noise).std, device=drawn.device)
     scale = 1 / std if stream.normalize else torch.ones_like(std)
     dots = drawn.new_zeros(len(drawn), count, data.spec.dots, IMAGE_SIZE, IMAGE_SIZE)

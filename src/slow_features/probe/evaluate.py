@@ -61,8 +61,14 @@ def evaluate(
 def evaluation_stream(
     config: ExperimentBase, dataset: StoredDataset, device: torch.device
 ) -> BatchStream:
-    """Return the sequences that every model is measured on. Raises as `evaluate`."""
-    return _stream(config, dataset, "evaluation", config.val_dataset_size, device)
+    """Return the sequences that every model is measured on, or is chosen on. Raises as `evaluate`.
+
+    Those of "validation" lie behind those of "evaluation" in the same split: neither a training nor
+    the probe's fit has seen them, and who chooses on them has not chosen on the evaluation's.
+    """
+    size = config.val_dataset_size
+    skipped = size if config.probing_cfg.measured_on == "validation" else 0
+    return _stream(config, dataset, "evaluation", size, device, skipped=skipped)
 
 
 def fit_probes(
@@ -106,8 +112,9 @@ def _stream(
     sequences: int,
     device: torch.device,
     batch_size: int = EVALUATION_BATCH,
+    skipped: int = 0,
 ) -> BatchStream:
-    """Open the first `sequences` of a split, every one of them.
+    """Open `sequences` of a split behind the `skipped` first ones, every one of them.
 
     A batch is as large for every model, trained with whatever batch: all see the same frames.
     """
@@ -121,6 +128,7 @@ def _stream(
         config.dataset_normalize,
         sequences,
         keep_rest=True,
+        skipped=skipped,
     )
 
 
