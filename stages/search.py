@@ -1,4 +1,4 @@
-"""Search hyper-parameters: run a study of searches.yaml, leave its trials and the best of them."""
+"""Search hyper-parameters: run a study of searches.yaml; without a name, write the page of all."""
 
 import sys
 from pathlib import Path
@@ -9,24 +9,25 @@ from slow_features.errors import exit_with_message
 
 
 def main() -> None:
-    """Run the study that the argument names, or what is left of it."""
+    """Run what is left of the study that the argument names, if any; write the page of all."""
     from slow_features.config import cli
     from slow_features.grid.machines import add_options, machines_of
 
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("study", help="its name in searches.yaml")
+    parser.add_argument("study", nargs="?", help="its name in searches.yaml")
     add_options(parser)
     arguments = parser.parse_args()
     machines = machines_of(parser, arguments)
 
-    from slow_features.grid.reproduce import only_runner
-    from slow_features.search.definition import studies_of
-    from slow_features.search.run import search
+    from slow_features.report.search import PAGE, write_search_report
 
-    studies = studies_of(arguments.study)
-    with only_runner():
-        for record in search(studies, machines):
+    if arguments.study is not None:
+        from slow_features.search.run import search_named
+
+        for record in search_named(arguments.study, machines):
             print(record.summary())
+    write_search_report()
+    print("report:", PAGE / "index.html")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from slow_features.config.load import read_yaml, validate
 from slow_features.config.schema import Experiment
@@ -55,7 +64,14 @@ class Choices(_Part):
         return tuple(self.choices)
 
 
-Space = dict[str, Range | Choices]  # by the key of a setting
+def _kind(values: Any) -> str:
+    return "choices" if isinstance(values, dict) and "choices" in values else "range"
+
+
+Values = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")], Discriminator(_kind)
+]
+Space = dict[str, Values]  # by the key of a setting
 
 
 class StudyDefinition(_Part):
@@ -164,11 +180,17 @@ def _read(file: Path) -> Searches:
         return Searches.model_validate(_with_whole_numbers_as_floats(content))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(p) for p in first["loc"] if p not in ("[key]", "Range", "Choices"))
+        loc = [str(part) for part in first["loc"]]
+        place = ".".join(p for i, p in enumerate(loc) if p != "[key]" and not _is_tag(loc, i))
         what = first["msg"].removeprefix("Value error, ")
         raise InputError(
             f"{file}: {place} = {shorten(first['input'])}: {what[0].lower() + what[1:]}"
         ) from None
+
+
+def _is_tag(loc: list[str], i: int) -> bool:
+    """Return whether a part of an error's place is no key: spaces.NAME.MODEL.KEY.TAG."""
+    return i == 4 and loc[0] == "spaces"
 
 
 def _with_whole_numbers_as_floats(content: Any) -> Any:

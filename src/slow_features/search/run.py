@@ -8,10 +8,11 @@ from slow_features.config.load import validate
 from slow_features.errors import DIVERGED
 from slow_features.grid.engine import State, failure_lines, print_progress, run_jobs
 from slow_features.grid.machines import Machines
+from slow_features.grid.reproduce import only_runner
 from slow_features.grid.run import CellsFailedError, job_of, prepare_data, work_of
 from slow_features.results.files import METRICS_FILE, PROBE, read_numbers
 from slow_features.results.store import StoredCell
-from slow_features.search.definition import Study
+from slow_features.search.definition import Study, studies_of
 from slow_features.search.outcome import (
     SearchRecord,
     best_of,
@@ -31,6 +32,16 @@ def run_trials(studies: Sequence[Study], storage: Storage, machines: Machines) -
     """
     while under_way := [t for study in studies for t in _under_way(study, storage)]:
         _run(under_way, storage, machines)
+
+
+def search_named(name: str, machines: Machines) -> list[SearchRecord]:
+    """Run what is left of a study of searches.yaml. Raises as `studies_of` and `search`.
+
+    MachineError where another runner is at work in this checkout.
+    """
+    studies = studies_of(name)
+    with only_runner():
+        return search(studies, machines)
 
 
 def search(studies: Sequence[Study], machines: Machines) -> list[SearchRecord]:
