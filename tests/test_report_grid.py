@@ -339,7 +339,9 @@ def test_the_first_screen_counts_the_parts_that_the_scale_judges(report):
 
 
 def test_an_unknown_scale_is_refused(tmp_path):
-    with pytest.raises(InputError, match="allowed: quick, seeds, remedies, standard, paper"):
+    with pytest.raises(
+        InputError, match="allowed: quick, seeds, remedies, mixtures, standard, paper"
+    ):
         write_grid_report("huge", places_below(tmp_path), tmp_path / "report")
 
 

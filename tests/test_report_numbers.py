@@ -154,10 +154,11 @@ def test_table_1_sets_ours_beside_the_published_number_or_says_not_run():
     ]
     table = table1(Results("standard", results), read_published())
     rows = {tuple(row[:2]): row[2:] for row in table.rows}
-    published, _, ours, spread, difference = rows["VICReg", "action"]
+    published, _, ours, spread, difference, of_roots, its = rows["VICReg", "action"]
     assert (published, round(ours, 6), round(spread, 6)) == (0.277, 0.2, 0.1)
     assert difference == pytest.approx(0.2 - 0.277)
-    assert rows["SimCLR", "action"] == (0.193, None, "not run", None, None)
+    assert its == pytest.approx(of_roots - 0.277)
+    assert rows["SimCLR", "action"] == (0.193, None, "not run", None, None, None, None)
     assert rows[method("IDM").label, "random"][0] is None, "a number that nobody published"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from slow_features.grid.definition import PUBLISHED
 from slow_features.report.claims import CheckVerdict, ClaimVerdict, PartVerdict
-from slow_features.report.criteria import TRAINED, Check, ClaimPart, Criterion, Rules
+from slow_features.report.criteria import CENTRE, START, TRAINED, Check, ClaimPart, Criterion, Rules
 from slow_features.report.measurements import Outcome
 from slow_features.report.names import family_name, listed, variant_name
 from slow_features.report.tables import NOT_RUN, NotRun, Table
@@ -166,7 +166,9 @@ def _need_in_words(check: Check, rules: Rules) -> str:
 
 
 def _reference_words(criterion: Criterion, check: Check) -> str:
-    if criterion.of == "centre":
+    if criterion.of == START:
+        return "that of knowing where the dot was at first, and nothing of its moves"
+    if criterion.of == CENTRE:
         return "the centre's error"
     if criterion.of != "same_model":
         return f"the error of {criterion.of}"

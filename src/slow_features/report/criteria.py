@@ -14,6 +14,7 @@ from slow_features.grid.definition import PUBLISHED
 
 CRITERIA_FILE = Path(__file__).parent / "claims.yaml"
 PUBLISHED_FILE = CONFIGS_FOLDER / "published" / "results.yaml"
+CENTRE, START = "centre", "start"  # baselines that need no model
 TRAINED = "training_worked"  # the criterion that compares a training with its own start
 
 

@@ -88,10 +88,15 @@ def _elsewhere(results: Results) -> dict[str, str]:
     grids = {scale: load_grid(scale) for scale in scales()}
     notes = {}
     if THREE_DOTS not in results.families:
-        notes["table1"] = _scales(s for s, g in grids.items() if g["levels"].get(THREE_DOTS))
+        notes["table1"] = _scales(s for s, g in grids.items() if _has_table1(g))
     if not any(result.cell.adam_probe for result in results.cells):
         notes["probes"] = _scales(s for s, g in grids.items() if g["adam_probe"])
     return notes
+
+
+def _has_table1(grid: Mapping[str, Any]) -> bool:
+    """Return whether a scale has cells with three dots as published."""
+    return bool(grid["levels"].get(THREE_DOTS) and grid["only"].get(THREE_DOTS, grid["models"]))
 
 
 def _scales(others: Iterable[str]) -> str:

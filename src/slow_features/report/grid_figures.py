@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from slow_features.grid.cells import Cell, cells_of, load_grid, scales
 from slow_features.report.names import look_of, model_name, setting_name
 from slow_features.report.pictures import Strip, draw_path_table, draw_strips, path_panels
@@ -52,6 +54,9 @@ def _errors_panel(axes: Axes, results: Results, cells: Sequence[CellResult]) -> 
     if there:
         centre = there[0].finished.result.centre.per_step_px
         axes.plot(centre, color=CENTRE_COLOUR, linewidth=0.8, label="Centre")
+        start = np.sqrt(there[0].start_mean_squares().mean(1))
+        look = {"color": CENTRE_COLOUR, "linewidth": 0.8, "linestyle": ":"}
+        axes.plot(start, **look, label="Start known, moves not")
     _say_missing(axes, cells)
     axes.set_xlabel("frame")
     axes.set_xticks(range(0, 17, 4))

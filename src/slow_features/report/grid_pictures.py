@@ -110,7 +110,9 @@ def _by_frame(results: Results, folder: Path) -> Picture:
         folder,
         "errors_by_frame",
         "Error by time step",
-        "Frame 0 is seen, the others are predicted; one level of each family, first seed.",
+        "Frame 0 is seen, the others are predicted; one level of each family, first seed. Start "
+        "known, moves not: least squares from where the dot was at first; with three dots, of all "
+        "three.",
         errors_by_frame_alt(results),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import fmean
 
 from slow_features.grid.cells import THREE_DOTS
@@ -17,7 +18,7 @@ from slow_features.report.names import (
     variants,
 )
 from slow_features.report.remedies import finds_the_dot
-from slow_features.report.results import Results, mean_error
+from slow_features.report.results import CellResult, Results, mean_error
 from slow_features.report.style import methods
 from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
 
@@ -89,7 +90,11 @@ def headline_table(results: Results, found: Criterion) -> Table:
         f"is to have an error of {found.sentence('that of always answering the centre')}. A dash: "
         "this scale has no such cell.",
         ("method", *titles),
-        [*rows, _centre(results, columns)],
+        [
+            *rows,
+            _baseline("start known, moves not", results, columns, CellResult.start_px),
+            _baseline("always the centre", results, columns, CellResult.centre_px),
+        ],
         dict.fromkeys(titles, 2),
     )
 
@@ -111,14 +116,16 @@ def _row(results: Results, name: str, columns: list[Column]) -> tuple[Value, ...
     return NotRun(row) if all(error is None for error in errors) else row
 
 
-def _centre(results: Results, columns: list[Column]) -> tuple[Value, ...]:
+def _baseline(
+    name: str, results: Results, columns: list[Column], error: Callable[[CellResult], float]
+) -> tuple[Value, ...]:
     errors = []
     for column in columns:
         there = [
-            result.centre_px()
+            error(result)
             for result in results.finished
             if (result.cell.family, result.cell.alpha, result.cell.variant) == column
         ]
         errors.append(fmean(there) if there else None)
-    row = ("always the centre", *errors)
+    row = (name, *errors)
     return row if any(error is not None for error in errors) else NotRun(row)

@@ -9,7 +9,16 @@ from typing import Literal
 
 from slow_features.grid.cells import Cell
 from slow_features.grid.definition import PUBLISHED
-from slow_features.report.criteria import TRAINED, Check, ClaimPart, Criterion, Rules, Trained
+from slow_features.report.criteria import (
+    CENTRE,
+    START,
+    TRAINED,
+    Check,
+    ClaimPart,
+    Criterion,
+    Rules,
+    Trained,
+)
 from slow_features.report.results import CellResult, Results
 
 Outcome = Literal["reproduced", "not reproduced", "cannot tell", "not run"]
@@ -120,6 +129,8 @@ def _measure_alone(results: Results, rules: Rules, check: Check, place: Place) -
         return _compare_share(start, cells, criterion)
     if others:
         reference = fmean(cell.error_px(check.dot) for cell in others[0])
+    elif criterion.of == START:
+        reference = fmean(cell.start_px(check.dot) for cell in cells)
     else:
         reference = fmean(cell.centre_px(check.dot) for cell in cells)
     error, bound = fmean(cell.error_px(check.dot) for cell in cells), criterion.bound(reference)
@@ -152,9 +163,9 @@ def _places(rules: Rules, check: Check, place: Place) -> list[Place]:
 
 
 def _reference_place(criterion: Criterion, check: Check, place: Place) -> Place | None:
-    """Return family, alpha, model and variant of the reference; None for the centre or a share."""
+    """Return family, alpha, model and variant of the reference; None for a baseline or a share."""
     family, alpha, model, variant = place
-    if criterion.of in (None, "centre"):
+    if criterion.of in (None, CENTRE, START):
         return None
     if criterion.of != "same_model":
         return family, alpha, criterion.of, PUBLISHED

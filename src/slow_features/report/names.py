@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slow_features.grid.cells import CONFIGS_FOLDER, THREE_DOTS, Cell
+from slow_features.grid.cells import CONFIGS_FOLDER, SEARCHED_FOLDER, THREE_DOTS, Cell
 from slow_features.grid.definition import PUBLISHED
 from slow_features.report.style import method
 
@@ -60,6 +60,11 @@ def anchor(cell: Cell) -> str:
 def is_remedy(cell: Cell) -> bool:
     """Return whether a cell tries to repair a failure, rather than to repeat the paper."""
     return REMEDIES in Path(cell.source).parents
+
+
+def is_searched(cell: Cell) -> bool:
+    """Return whether a cell has hyper-parameters that a search of ours has found."""
+    return Path(cell.source).parent == SEARCHED_FOLDER
 
 
 def variants(results: Results) -> list[str]:

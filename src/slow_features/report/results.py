@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+import numpy as np
+
 from slow_features.errors import InputError
 from slow_features.grid.cells import THREE_DOTS, TUNED_FAMILY, Cell
 from slow_features.grid.definition import PUBLISHED
 from slow_features.identity import other_settings
+from slow_features.probe.start import start_errors
 from slow_features.report.tables import NOT_RUN, NotRun, Value
 from slow_features.results.files import RESULT_FILE, Outputs, Place, read_outputs
 
@@ -44,6 +47,29 @@ class CellResult:
     def share(self, name: str) -> float:
         """Return a share of the variance of the encodings, by its name in metrics.json."""
         return self.finished.metrics[name]
+
+    def mean_squares(self) -> np.ndarray:
+        """Return the mean squared distances of the rollouts' probe, [T, dots] in px^2."""
+        by_dot = self.finished.result.pred.per_step_per_dot_px
+        return np.square(np.array(list(by_dot.values())).T)
+
+    def start_mean_squares(self) -> np.ndarray:
+        """Return those of the baseline "start" on the same sequences, see `probe.start`."""
+        config = self.cell.config
+        return start_errors(
+            config.dots,
+            config.dataset_dot_std,
+            config.val_n_steps,
+            config.probing_cfg.sequences,
+            config.val_dataset_size,
+        )
+
+    def start_px(self, dot: str | None = None) -> float:
+        """Return the RMSE of knowing where each dot was at first and nothing of its moves, px."""
+        squares = self.start_mean_squares()
+        if dot:
+            squares = squares[:, list(self.finished.result.pred.per_dot_px).index(dot)]
+        return float(np.sqrt(squares.mean()))
 
     def centre_px(self, dot: str | None = None) -> float:
         """Return the RMSE of always answering the centre on the same sequences, px."""
