@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup plan reproduce verify takeover test test-all test-kills kill-run test-cluster audit bench bench-quick lint format mlflow clean
+.PHONY: help setup plan reproduce search verify takeover test test-all test-kills kill-run test-cluster audit bench bench-quick lint format mlflow clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ ELSEWHERE = $(call typed,JOBS,jobs) $(call typed,CLUSTER,cluster) $(call typed,W
 
 reproduce: $(READY) ## run everything: data, training, probe, report; or a part, CELLS=...
 	set -f; python stages/reproduce.py $(CELLS) $(ELSEWHERE)
+
+search: $(READY) ## run a study of searches.yaml, or what is left of it; STUDY=fixed (docs/search.md)
+	python stages/search.py $(STUDY) $(ELSEWHERE)
 
 verify: $(READY) ## the results in git beside those computed on this machine
 	python stages/verify.py

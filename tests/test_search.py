@@ -22,7 +22,9 @@ from slow_features.search import definition
 from slow_features.search.definition import studies_of, study_names
 from slow_features.search.outcome import best_of, read_record, read_records
 from slow_features.search.run import _under_way
+from slow_features.search.track import track_searches
 from slow_features.search.trials import OBJECTIVE, Trial, propose, study_identity
+from slow_features.tracking.store import open_store
 from tests.stage_processes import Stage, wait_until
 
 ROOT = Path(__file__).parents[1]
@@ -368,6 +370,22 @@ def test_one_at_a_time_gives_the_same_bytes_and_a_clone_runs_nothing(studied, tm
     said = finish(alone)  # what git has is enough
     assert "running" not in said
     assert left_behind(alone) == left_behind(studied)
+
+
+def test_every_trial_has_its_run_in_mlflow(studied, monkeypatch):
+    """The search has written them; whoever fills MLflow in later finds nothing to do."""
+    monkeypatch.chdir(studied)
+    monkeypatch.setenv("DVC_ROOT", str(studied))
+    runs = {run.data.tags["trial"]: run for run in open_store().find()}
+    record = read_records()[0]
+    assert sorted(runs) == ["0", "1", "2"]
+    for number, trial in enumerate(record.trials):
+        run = runs[str(number)]
+        assert run.data.tags["study"] == "tiny"
+        assert run.data.metrics["rmse_px"] == pytest.approx(trial.error_px)
+        assert run.data.tags["probing_cfg.measured_on"] == "validation"
+        assert float(run.data.params["simclr.base_lr"]) == trial.drawn["base_lr"]
+    assert track_searches() == 0
 
 
 @pytest.mark.slow

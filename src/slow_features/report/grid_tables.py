@@ -16,7 +16,13 @@ from slow_features.probe.start import mean_of_roots, root_of_mean
 from slow_features.report.criteria import Trained
 from slow_features.report.measurements import has_trained, training_facts
 from slow_features.report.mechanism import over_copy
-from slow_features.report.names import is_remedy, is_searched, variant_name, variants
+from slow_features.report.names import (
+    is_remedy,
+    is_searched,
+    searched_in_words,
+    variant_name,
+    variants,
+)
 from slow_features.report.results import NO_NOISE, CellResult, Results, all_there
 from slow_features.report.style import method, methods
 from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
@@ -110,7 +116,7 @@ def control_table(results: Results, trained: Trained) -> Table:
     return Table(
         "control",
         "Trained or not, where JEPA fails",
-        _control_caption(there, trained),
+        _control_caption(there, trained) + searched_in_words(results),
         columns,
         [
             _control_row(result, trained)

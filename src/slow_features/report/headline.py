@@ -13,6 +13,7 @@ from slow_features.report.names import (
     family_name,
     is_remedy,
     listed,
+    searched_in_words,
     setting_name,
     variant_name,
     variants,
@@ -88,7 +89,7 @@ def headline_table(results: Results, found: Criterion) -> Table:
         "Error of every method, RMSE in px",
         "Means over the seeds, on sequences that neither model nor probe has seen. To find the dot "
         f"is to have an error of {found.sentence('that of always answering the centre')}. A dash: "
-        "this scale has no such cell.",
+        f"this scale has no such cell.{searched_in_words(results)}",
         ("method", *titles),
         [
             *rows,

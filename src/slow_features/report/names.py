@@ -67,6 +67,12 @@ def is_searched(cell: Cell) -> bool:
     return Path(cell.source).parent == SEARCHED_FOLDER
 
 
+def searched_in_words(results: Results) -> str:
+    """Return how the hyper-parameters of the variant that was searched were found, if one was."""
+    groups = {r.cell.config.run_group for r in results.cells if is_searched(r.cell)}
+    return f" Searched: the {'; the '.join(sorted(filter(None, groups)))}." if groups else ""
+
+
 def variants(results: Results) -> list[str]:
     """Return the variants of a scale: the published one, then the others in the grid's order."""
     return list(dict.fromkeys([PUBLISHED, *(r.cell.variant for r in results.cells)]))

@@ -21,6 +21,7 @@ from slow_features.search.outcome import (
     recorded_trials,
     write_record,
 )
+from slow_features.search.track import log_studies
 from slow_features.search.trials import Storage, Trial, generation_size, open_storage, propose
 
 
@@ -35,13 +36,15 @@ def run_trials(studies: Sequence[Study], storage: Storage, machines: Machines) -
 
 
 def search_named(name: str, machines: Machines) -> list[SearchRecord]:
-    """Run what is left of a study of searches.yaml. Raises as `studies_of` and `search`.
+    """Run what is left of a study of searches.yaml, and give its trials their runs in MLflow.
 
-    MachineError where another runner is at work in this checkout.
+    Raises as `studies_of` and `search`; MachineError where another runner is at work here.
     """
     studies = studies_of(name)
     with only_runner():
-        return search(studies, machines)
+        records = search(studies, machines)
+    log_studies(studies)
+    return records
 
 
 def search(studies: Sequence[Study], machines: Machines) -> list[SearchRecord]:
