@@ -16,7 +16,7 @@ from slow_features.data.geometry import IMAGE_SIZE
 from slow_features.grid.cells import TUNED_FAMILY
 from slow_features.grid.definition import PUBLISHED
 from slow_features.models.registry import MODELS
-from slow_features.report.names import is_remedy, look_of, model_name, variants
+from slow_features.report.names import is_remedy, is_searched, look_of, model_name, variants
 from slow_features.report.results import CellResult, Results
 from slow_features.report.spread import ENOUGH, spread
 from slow_features.report.style import (
@@ -192,8 +192,9 @@ def plotted_variants(results: Results, family: str) -> list[str]:
 def untuned(results: Results) -> list[str]:
     """Return the variants with the hyper-parameters of another level of the same noise."""
     there = [r.cell for r in results.cells if r.cell.family == TUNED_FAMILY]
-    names = [cell.variant for cell in there if cell.variant != PUBLISHED and not is_remedy(cell)]
-    return list(dict.fromkeys(names))
+    own = [cell for cell in there if is_remedy(cell) or is_searched(cell)]
+    others = [cell.variant for cell in there if cell.variant != PUBLISHED and cell not in own]
+    return list(dict.fromkeys(others))
 
 
 def draw_untuned(results: Results, width: float = WIDE) -> Figure:
