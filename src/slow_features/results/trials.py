@@ -28,17 +28,26 @@ from slow_features.weights import FORMAT, checksum, read_tensors
 EPOCHS, BATCHES, PROBE_SEQUENCES = 2, 2, 640
 
 
-def named_cells() -> dict[PurePath, StoredCell]:
-    """Return the cells of every scale that has results, and ours, by their names in results/."""
-    recorded = [scale for scale in scales() if (paths.RESULTS / files.TRAIN / scale).is_dir()]
+def named_cells(names: Iterable[str] = ()) -> dict[PurePath, StoredCell]:
+    """Return the cells of every scale that has results, and ours, by their names in results/.
+
+    names: of the scales of these cells alone; older code may not know the settings of others.
+    """
+    asked = {name.partition("/")[0] for name in names}
+    recorded = [
+        scale
+        for scale in scales()
+        if (paths.RESULTS / files.TRAIN / scale).is_dir() and (not asked or scale in asked)
+    ]
     found = {PurePath(c.path): stored(c) for scale in recorded for c in cells_of(scale)}
     return found | {paths.EXPERIMENT: StoredCell(load_config(["params.yaml"]).config)}
 
 
 def identities(names: Iterable[str]) -> dict[str, list[str]]:
     """Return the identities of training and evaluation of the cells of these names."""
-    cells = {str(name): cell for name, cell in named_cells().items()}
-    found = {name: cells[name] for name in names if name in cells}
+    asked = [*names]
+    cells = {str(name): cell for name, cell in named_cells(asked).items()}
+    found = {name: cells[name] for name in asked if name in cells}
     return {name: [cell.identity, cell.evaluation] for name, cell in found.items()}
 
 
@@ -89,19 +98,23 @@ def _content(file: Path) -> Any:
 
 
 def _shortened(cell: StoredCell) -> dict[str, Any]:
-    """Return the settings of a cell, reduced to a few batches."""
-    settings = cell.config.model_dump()
-    model, probe = settings[section_name(cell.config.model_type)], settings["probing_cfg"]
-    batch = max(cell.config.batch_size, probe["batch_size"] or cell.config.dataset_batch_size)
-    for section, key, most in (
-        (settings, "dataset_size", BATCHES * batch),
-        (settings, "val_dataset_size", BATCHES * batch),
-        (probe, "sequences", PROBE_SEQUENCES),
-        (probe, "epochs", EPOCHS),
-        (probe, "epochs_enc", EPOCHS),
-    ):
-        section[key] = min(section[key], most)
-    model["epochs"] = EPOCHS
+    """Return the settings of a cell, reduced to a few batches.
+
+    Those alone that differ from their default: older code may not have the others yet.
+    """
+    config, probe = cell.config, cell.config.probing_cfg
+    settings = config.model_dump(exclude_defaults=True)
+    batch = max(config.batch_size, probe.batch_size or config.dataset_batch_size)
+    settings |= {
+        key: min(getattr(config, key), BATCHES * batch)
+        for key in ("dataset_size", "val_dataset_size")
+    }
+    short = {"sequences": PROBE_SEQUENCES, "epochs": EPOCHS, "epochs_enc": EPOCHS}
+    settings["probing_cfg"] = settings.get("probing_cfg", {}) | {
+        key: min(getattr(probe, key), most) for key, most in short.items()
+    }
+    section = section_name(config.model_type)
+    settings[section] = settings.get(section, {}) | {"epochs": EPOCHS}
     return settings
 
 
