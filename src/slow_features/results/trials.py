@@ -80,11 +80,14 @@ def run_trials(trials: Iterable[tuple[str, dict, bool]]) -> list[list[str]]:
 def first_difference(one: Path, other: Path) -> str | None:
     """Return the name of a file whose content is not the same in two folders, None if all are.
 
-    Of weights the tensors count; of the rest every byte but for the identity.
+    Of weights the tensors count; of the rest every byte but for the identity, and for settings that
+    one of the two does not know.
     """
     names = {file.name for folder in (one, other) for file in folder.iterdir()}
     names -= set(files.NOT_RECORDED) - {files.WEIGHTS_FILE}
-    return next((n for n in sorted(names) if _content(one / n) != _content(other / n)), None)
+    return next(
+        (n for n in sorted(names) if not _agree(_content(one / n), _content(other / n))), None
+    )
 
 
 def _content(file: Path) -> Any:
@@ -93,8 +96,24 @@ def _content(file: Path) -> Any:
     if file.name == files.WEIGHTS_FILE:
         return checksum(read_tensors(file, FORMAT).tensors)
     content = file.read_bytes()
+    if file.name == files.SUMMARY_FILE:
+        return json.loads(content) | {"identity": ""}
     identity = json.loads(content).get("identity") if file.suffix == ".json" else None
     return content.replace(json.dumps(identity).encode(), b"") if identity else content
+
+
+def _agree(one: Any, other: Any) -> bool:
+    """Return whether two contents are the same; of a summary's settings, those that both have."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        had, has = (_flat(summary.pop("settings", {})) for summary in (one, other))
+        if any(had[key] != has[key] for key in had.keys() & has.keys()):
+            return False
+    return one == other
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    sections = {k: v if isinstance(v, dict) else {"": v} for k, v in settings.items()}
+    return {(name, key): value for name, own in sections.items() for key, value in own.items()}
 
 
 def _shortened(cell: StoredCell) -> dict[str, Any]:
