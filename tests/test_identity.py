@@ -288,3 +288,12 @@ def test_other_settings_are_named_and_places_are_not_settings():
     assert other_settings(config, had) == ["seed", "vicreg"]
     assert other_settings(config, settings_of_weights(config)) == []
     assert "model_type" in other_settings(config, {})
+
+
+def test_a_setting_younger_than_a_training_had_what_is_its_default_now():
+    had = settings_of_weights(small_config())
+    had["vicreg"] = {key: value for key, value in had["vicreg"].items() if key != "time_std_coeff"}
+    assert other_settings(small_config(), had) == []
+    assert other_settings(small_config("VICReg", "vicreg.time_std_coeff=1"), had) == ["vicreg"]
+    del had["n_steps"]  # of the top level, where a setting may be left out by mistake
+    assert other_settings(small_config(), had) == ["n_steps"]

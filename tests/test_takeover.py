@@ -88,6 +88,23 @@ def test_a_renamed_variable_is_taken_over(clone):
         assert damage(folder) is None
 
 
+def test_a_new_setting_whose_default_changes_nothing_is_taken_over(clone):
+    """Also where a scale of new cells asks for it already, which older code cannot read."""
+    sections = "src/slow_features/config/sections.py"
+    old = "    sigreg_coeff: Coefficient = setting("
+    edit(clone, sections, old, f'    new_coeff: Coefficient = setting(0.0, "new")\n{old}')
+    grids = yaml.safe_load((clone / "grids.yaml").read_text())
+    grids["new"] = grids["quick"] | {"budgets": {"VICReg": {"epochs": 1, "new_coeff": 0.5}}}
+    grids = json.loads(json.dumps(grids))  # YAML would make aliases of what is there twice
+    (clone / "grids.yaml").write_text(yaml.safe_dump(grids))
+    (clone / "results/train/new").mkdir()
+    commit(clone, "a new setting")
+    done = run(clone, *TAKEOVER)
+    assert done.stdout.endswith(": 1; commit them\n"), done.stdout
+    assert "new_coeff" not in content(clone, "train")["settings"]["vicreg"]
+    assert "up to date" in run(clone, "dvc", "status", "experiment-train").stdout
+
+
 def test_a_changed_constant_is_refused(clone):
     before = everything(clone)
     edit(clone, LOSS, "1e-4", "2e-4")
