@@ -51,7 +51,7 @@ EVALUATION = (
 )
 DATASET = ("data/store.py",)
 DATA = ("data/cache.py", "data/pictures.py")
-REPORT = ("report/experiment.py", "report/grid.py", "report/search.py")
+REPORT = ("report/experiment.py", "report/grid.py", "report/search.py", "report/summary.py")
 TRACK = ("results/track.py",)
 # Modules on the way that decide no number: settings count by their values, the registry names every
 # model, the others show, write, stop or refuse.

@@ -70,13 +70,17 @@ def judge(
     verdicts = []
     for claim in rules.claims if claims is None else claims:
         parts = tuple(_judge_part(results, rules, part) for part in claim.parts)
-        together = _together([part.verdict for part in parts])
-        verdict = "not run" if together == "cannot tell" else together
-        verdicts.append(ClaimVerdict(claim, verdict, parts))
+        verdicts.append(claim_of_parts(claim, parts))
     return verdicts
 
 
-def _together(verdicts: Sequence[Outcome]) -> Outcome:
+def claim_of_parts(claim: Claim, parts: tuple[PartVerdict, ...]) -> ClaimVerdict:
+    """Return the verdict about a claim, from those about its parts."""
+    verdict = together([part.verdict for part in parts])
+    return ClaimVerdict(claim, "not run" if verdict == "cannot tell" else verdict, parts)
+
+
+def together(verdicts: Sequence[Outcome]) -> Outcome:
     """Return the verdict about "all of them hold": one that does not is enough to know."""
     for kind in ("not reproduced", "not run", "cannot tell"):
         if kind in verdicts:
@@ -87,7 +91,7 @@ def _together(verdicts: Sequence[Outcome]) -> Outcome:
 def _judge_part(results: Results, rules: Rules, part: ClaimPart) -> PartVerdict:
     checks = tuple(_judge_check(results, rules, part, check) for check in part.checks)
     decide = [check.verdict for check in checks if not check.left_out]
-    return PartVerdict(part, _together(decide), checks)
+    return PartVerdict(part, together(decide), checks)
 
 
 def _judge_check(results: Results, rules: Rules, part: ClaimPart, check: Check) -> CheckVerdict:
@@ -100,7 +104,7 @@ def _judge_check(results: Results, rules: Rules, part: ClaimPart, check: Check) 
         decides((m for m in measured if m.model == model), key=_from_worst_to_best)
         for model in check.models
     )
-    return CheckVerdict(check, _together([m.verdict for m in decisive]), measured, decisive)
+    return CheckVerdict(check, together([m.verdict for m in decisive]), measured, decisive)
 
 
 def _from_worst_to_best(measurement: Measurement) -> tuple[int, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from slow_features.grid.cells import THREE_DOTS
@@ -70,8 +70,16 @@ def _who_finds(results: Results, family: str, alpha: str, found: Criterion) -> s
     return words + (f" (nor {listed(nor)})" if nor else "")
 
 
-def headline_table(results: Results, found: Criterion) -> Table:
-    """Return every method's error under one level of each noise family, remedies left out."""
+def headline_table(
+    results: Results,
+    found: Criterion,
+    show: Callable[[Sequence[CellResult], float], Value] = lambda cells, error: error,
+) -> Table:
+    """Return every method's error under one level of each noise family, remedies left out.
+
+    A method that the scale does not have is left out. show: what stands for the mean error of
+    some cells.
+    """
     columns = [
         (family, alpha, variant)
         for family, alpha in headline_families(results).items()
@@ -83,7 +91,8 @@ def headline_table(results: Results, found: Criterion) -> Table:
         )
     ]
     titles = [_title(column) for column in columns]
-    rows = [_row(results, name, columns) for name in methods()]
+    there = {result.cell.model_type for result in results.cells}
+    rows = [_row(results, name, columns, show) for name in methods() if name in there]
     return Table(
         "headline",
         "Error of every method, RMSE in px",
@@ -106,11 +115,16 @@ def _title(column: Column) -> str:
     return name if variant == PUBLISHED else f"{name}, {variant_name(variant)}"
 
 
-def _row(results: Results, name: str, columns: list[Column]) -> tuple[Value, ...]:
+def _row(
+    results: Results,
+    name: str,
+    columns: list[Column],
+    show: Callable[[Sequence[CellResult], float], Value],
+) -> tuple[Value, ...]:
     cells = [results.of(family, alpha, name, variant) for family, alpha, variant in columns]
     errors = [mean_error(there) for there in cells]
     shown = [
-        (NOT_RUN if there else None) if error is None else error
+        (NOT_RUN if there else None) if error is None else show(there, error)
         for there, error in zip(cells, errors, strict=True)
     ]
     row = (methods()[name].label, *shown)
