@@ -55,7 +55,8 @@ def search(studies: Sequence[Study], machines: Machines) -> list[SearchRecord]:
     """
     with open_storage() as storage:
         for study in studies:
-            for trial in recorded_trials(study)[len(storage.trials(study)) :]:
+            recorded = recorded_trials(study)[: study.definition.trials]
+            for trial in recorded[len(storage.trials(study)) :]:
                 storage.add(trial)
         run_trials(studies, storage, machines)
         return [_record(study, storage.trials(study)) for study in studies]

@@ -16,9 +16,11 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from slow_features import paths
+from slow_features.errors import MachineError
 from slow_features.locks import only_one
 from slow_features.results.store import StoredCell
 from slow_features.search.definition import Choices, Study
+from slow_features.tracking.sink import reason
 
 if TYPE_CHECKING:  # Optuna takes a second to be imported
     from optuna.distributions import BaseDistribution
@@ -65,7 +67,10 @@ class Trial:
 
 
 class Storage:
-    """All studies of this checkout, in an SQLite file that Optuna's own tools read, too."""
+    """All studies of this checkout, in an SQLite file that Optuna's own tools read, too.
+
+    Optuna keeps one number of a trial; all its errors are an attribute of the study.
+    """
 
     def __init__(self, storage: BaseStorage) -> None:
         self._storage = storage
@@ -74,21 +79,24 @@ class Storage:
         """Return the trials of a study as far as they were proposed, in order."""
         from optuna.trial import TrialState
 
-        there = self._open(study).get_trials(deepcopy=False)[: study.definition.trials]
+        kept = self._open(study)
+        errors = kept.user_attrs
         return [
             Trial(
                 study,
                 t.number,
                 t.params,
-                t.user_attrs.get("errors", {}),
+                errors[str(t.number)] if t.state == TrialState.COMPLETE else {},
                 t.state == TrialState.FAIL,
             )
-            for t in there
+            for t in kept.get_trials(deepcopy=False)[: study.definition.trials]
         ]
 
     def add(self, trial: Trial) -> None:
         """Keep a trial, whole or not at all."""
-        self._open(trial.study).add_trial(_frozen(trial))
+        study = self._open(trial.study)
+        study.set_user_attr(str(trial.number), trial.errors)
+        study.add_trial(_frozen(trial))
 
     def tell(self, trial: Trial, errors: dict[str, float] | None) -> None:
         """Keep the errors of a trial that has ended; None for one that diverged."""
@@ -98,8 +106,7 @@ class Storage:
         if errors is None:
             study.tell(trial.number, state=TrialState.FAIL)
             return
-        identity = study.get_trials(deepcopy=False)[trial.number]._trial_id
-        self._storage.set_trial_user_attr(identity, "errors", errors)
+        study.set_user_attr(str(trial.number), errors)
         study.tell(trial.number, errors[OBJECTIVE])
 
     def _open(self, study: Study) -> Any:
@@ -125,11 +132,18 @@ def study_identity(study: Study) -> str:
 def open_storage() -> Iterator[Storage]:
     """Open the storage of all studies, for this process alone. Raises MachineError."""
     import optuna
+    from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     file = paths.cells() / "studies.db"
     with only_one(file.with_suffix(".lock"), "another search is at work in this checkout"):
-        yield Storage(optuna.storages.RDBStorage(f"sqlite:///{file}"))
+        try:
+            yield Storage(optuna.storages.RDBStorage(f"sqlite:///{file}"))
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            raise MachineError(
+                f"{file}: {reason(error)}; if it is damaged, delete it: trials that have run are "
+                "found again"
+            ) from None
 
 
 def generation_size(study: Study) -> int:
@@ -166,7 +180,6 @@ def _frozen(trial: Trial) -> FrozenTrial:
         value=trial.error_px if trial.errors else None,
         params=trial.drawn,
         distributions=_distributions(trial.study),
-        user_attrs={"errors": trial.errors} if trial.errors else {},
     )
 
 
