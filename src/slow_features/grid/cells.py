@@ -154,7 +154,12 @@ def _combinations(grid: dict[str, Any]) -> list[tuple[str, str, str, str]]:
             for variant, where in grid["variants"].items():
                 tuned_here = family == TUNED_FAMILY and alpha == where["tuned_at"]
                 if family in (where["families"] or [family]) and not tuned_here:
-                    found += [(family, alpha, model, variant) for model in where["models"]]
+                    found += [
+                        (family, alpha, model, variant)
+                        for model in where["models"]
+                        if where["folder"] != SEARCHED_FOLDER.name
+                        or searched_file(family, alpha, model).exists()
+                    ]
     return found
 
 
@@ -192,17 +197,20 @@ def _files(grid: dict[str, Any], key: tuple[str, str, str, str]) -> tuple[Path, 
     family, alpha, model_type, variant = key
     where = grid["variants"].get(variant)
     if where and where["folder"]:
-        folder = CONFIGS_FOLDER / where["folder"]
-        for_setting = folder / published_name(family, alpha, model_type)
-        if for_setting.exists() or folder == SEARCHED_FOLDER:
-            return for_setting, None
-        return folder / f"{model_type.lower()}.{variant}.yaml", None
+        if where["folder"] == SEARCHED_FOLDER.name:
+            return searched_file(family, alpha, model_type), None
+        return CONFIGS_FOLDER / where["folder"] / f"{model_type.lower()}.{variant}.yaml", None
     file = config_file(family, alpha, model_type)
     return file, where and config_file(TUNED_FAMILY, where["tuned_at"], model_type)
 
 
+def searched_file(family: str, alpha: str, model_type: str) -> Path:
+    """Return where a search leaves the best settings of a model type in a noise setting."""
+    return SEARCHED_FOLDER / published_name(family, alpha, model_type)
+
+
 def published_name(family: str, alpha: str, model_type: str) -> str:
-    """Return what the published file of a setting is called, and the one of a search for it."""
+    """Return what the published file of a setting is called."""
     return f"sweep_{family}.({alpha}).{model_type.lower()}.best.yaml"
 
 

@@ -60,7 +60,8 @@ class Variant(_Part):
     families: without them, every family of the scale.
     tuned_at: the level of changing uniform noise whose published hyper-parameters it takes.
     folder: or the folder in reproduce_configs/ with a file for each of its models, as
-    remedies/simclr.within.yaml for the variant "within".
+    remedies/simclr.within.yaml for the variant "within"; of "searched" with one for each setting
+    that a search has run for, where alone there are cells.
     seeds: instead of the scale's.
     """
 

@@ -11,6 +11,7 @@ from slow_features.report.criteria import Criterion
 from slow_features.report.names import (
     family_name,
     is_remedy,
+    is_searched,
     model_name,
     setting_name,
     variant_name,
@@ -95,7 +96,9 @@ def _row(
         if family != THREE_DOTS and measured[0] is not None:
             finds.append(finds_the_dot(cells, found))
     said = f"in {sum(finds)} of {len(finds)}" if finds else None
-    start = (methods()[model].label, variant_name(variant), "remedy" if remedy else "the paper's")
+    of_search = any(is_searched(r.cell) for r in results.cells if r.cell.variant == variant)
+    kind = "remedy" if remedy else "searched" if of_search else "the paper's"
+    start = (methods()[model].label, variant_name(variant), kind)
     row = (*start, *errors, said)
     return row if any(isinstance(error, float) for error in errors) else NotRun(row)
 

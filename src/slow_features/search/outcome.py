@@ -16,7 +16,7 @@ from slow_features.config.yaml_text import write_yaml_text
 from slow_features.data.geometry import DOTS
 from slow_features.errors import InputError
 from slow_features.files import write_json, write_text
-from slow_features.grid.cells import SEARCHED_FOLDER, published_name, settings_of
+from slow_features.grid.cells import searched_file, settings_of
 from slow_features.grid.plan import sequences_of
 from slow_features.models.registry import section_name
 from slow_features.search.definition import Study
@@ -89,7 +89,7 @@ class SearchRecord(_Record):
         return (
             f"{name}, best number {self.best}: {best.error_px:.2f} px on the validation sequences, "
             f"{self.evaluation[OBJECTIVE]:.2f} px on the evaluation's ({drawn}); "
-            f"{SEARCHED_FOLDER / published_name(self.family, self.alpha, self.model_type)}"
+            f"{searched_file(self.family, self.alpha, self.model_type)}"
         )
 
 
@@ -148,8 +148,8 @@ def _write_best(study: Study, best: Trial, record: SearchRecord) -> None:
         f"# {record_file(study.name, study.model_type)}. What was not drawn is that of\n"
         f"# {study.base.source}.\n"
     )
-    name = published_name(study.base.family, study.base.alpha, study.model_type)
-    write_text(SEARCHED_FOLDER / name, text + write_yaml_text(content))
+    file = searched_file(study.base.family, study.base.alpha, study.model_type)
+    write_text(file, text + write_yaml_text(content))
 
 
 def read_record(file: Path) -> SearchRecord:
