@@ -25,16 +25,6 @@ from slow_features.search.track import log_studies
 from slow_features.search.trials import Storage, Trial, generation_size, open_storage, propose
 
 
-def run_trials(studies: Sequence[Study], storage: Storage, machines: Machines) -> None:
-    """Run all trials that have not ended, those of all model types side by side.
-
-    Raises CellsFailedError, after all others have ended, for a trial that failed otherwise than by
-    its numbers, and InterruptError after a stop; the same call goes on from there.
-    """
-    while under_way := [t for study in studies for t in _under_way(study, storage)]:
-        _run(under_way, storage, machines)
-
-
 def search_named(name: str, machines: Machines) -> list[SearchRecord]:
     """Run what is left of a study of searches.yaml, and give its trials their runs in MLflow.
 
@@ -67,13 +57,25 @@ def _record(study: Study, trials: list[Trial]) -> SearchRecord:
 
     What git has of it already is not computed again.
     """
-    best, known = best_of(trials), recorded_trials(study)
+    best, file = best_of(trials), record_file(study.name, study.model_type)
     if best is None:
-        return write_record(study, trials, {})
-    if len(known) == len(trials):
-        return read_record(record_file(study.name, study.model_type))
-    place = StoredCell(validate(study.changed(best.drawn))).evaluate()
-    return write_record(study, trials, read_numbers(place.probe / METRICS_FILE))
+        evaluation = {}
+    elif len(recorded_trials(study)) == len(trials):
+        evaluation = read_record(file).evaluation
+    else:
+        place = StoredCell(validate(study.changed(best.drawn))).evaluate()
+        evaluation = read_numbers(place.probe / METRICS_FILE)
+    return write_record(study, trials, evaluation)
+
+
+def run_trials(studies: Sequence[Study], storage: Storage, machines: Machines) -> None:
+    """Run all trials that have not ended, those of all model types side by side.
+
+    Raises CellsFailedError, after all others have ended, for a trial that failed otherwise than by
+    its numbers, and InterruptError after a stop; the same call goes on from there.
+    """
+    while under_way := [t for study in studies for t in _under_way(study, storage)]:
+        _run(under_way, storage, machines)
 
 
 def _under_way(study: Study, storage: Storage) -> list[Trial]:
