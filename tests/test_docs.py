@@ -137,6 +137,46 @@ def test_the_table_of_reruns_is_that_of_dvc_yaml():
     assert checked > 20
 
 
+def test_the_picture_of_the_pipeline_has_its_dependencies():
+    """A stage depends on what leads to it in the picture, and on nothing else."""
+    picture = re.search(r"```mermaid\n(.*?)```", PIPELINE, re.DOTALL)[1]
+    stage_of = {node: text.split("@")[0] for node, text in re.findall(r'(\w+)\["(.*?)"\]', picture)}
+    drawn = set()
+    for line in picture.splitlines()[1:]:
+        nodes = re.split(r" (?:-->|-\.->) ", re.sub(r"\[.*?\]", "", line.strip()))
+        drawn |= {(stage_of[before], stage_of[after]) for before, after in pairwise(nodes)}
+    assert set(stage_of.values()) == set(DVC)
+    assert before_each(drawn) == before_each(dependencies())
+
+
+def dependencies():
+    """Return all pairs of stages in dvc.yaml of which the second reads what the first writes."""
+    for after, before in product(DVC, DVC):
+        read = [one_path(dep) for dep in DVC[after].get("deps", [])]
+        written = [one_path(out) for out in outs_of(DVC[before])]
+        if any(within(r, w) or within(w, r) for r, w in product(read, written)) and after != before:
+            yield before, after
+
+
+def one_path(text):
+    """Return a path of dvc.yaml, at one scale and of one model type."""
+    for name in ("item.model", "model_type"):
+        text = text.replace(f"${{{name}}}", "VICReg")
+    return Path(text.replace("${item.scale}", "quick"))
+
+
+def within(inner, outer):
+    return inner == outer or outer in inner.parents
+
+
+def before_each(pairs):
+    """Return the stages before each stage, at any distance."""
+    pairs = set(pairs)
+    while more := {(a, d) for (a, b), (c, d) in product(pairs, pairs) if b == c} - pairs:
+        pairs |= more
+    return pairs
+
+
 def schema_tables():
     """Return the fields of result.json as Markdown tables, one for each block."""
     schema = json_schema()
