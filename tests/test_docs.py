@@ -12,11 +12,13 @@ import yaml
 
 from slow_features.config.cli import DEFAULT_FILES, parser
 from slow_features.config.load import load_config
+from slow_features.data import photographs
 from slow_features.grid.cells import cells_of
 from slow_features.grid.run import find_cell
 from slow_features.probe.result import json_schema
 
-PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
+FIRST_PAGES = [Path(f"{name}.md") for name in ("README", "CONTRIBUTING", "CHANGELOG")]
+PAGES = [*FIRST_PAGES, *sorted(Path("docs").glob("*.md"))]
 PIPELINE, RESULTS, REPRODUCTION = (
     Path(f"docs/{name}.md").read_text() for name in ("pipeline", "results", "reproduction")
 )
@@ -242,3 +244,22 @@ def test_every_file_of_the_package_that_is_no_code_is_watched_by_a_report():
     for file in Path("src/slow_features").rglob("*"):
         if file.is_file() and file.suffix not in (".py", ".pyc", ".typed"):
             assert any(str(file).startswith(dep) for dep in watched), file
+
+
+def test_the_data_card_lists_the_photographs_with_their_split():
+    card = Path("docs/data_card.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| (train|evaluation) \|", card, re.MULTILINE)
+    train = [(name, "train") for name in photographs.TRAIN]
+    assert rows == train + [(name, "evaluation") for name in photographs.EVALUATION]
+
+
+def test_the_changelog_has_the_version_of_the_package():
+    version = re.search(r'^version = "(.*)"', Path("pyproject.toml").read_text(), re.MULTILINE)[1]
+    assert f"\n## {version} - " in Path("CHANGELOG.md").read_text()
+    assert f"\nversion: {version}\n" in Path("CITATION.cff").read_text()
+
+
+def test_the_workflow_on_github_runs_what_ci_runs():
+    workflow = yaml.safe_load(Path(".github/workflows/ci.yml").read_text())
+    assert ".ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
+    assert workflow["permissions"] == {"contents": "read"}
