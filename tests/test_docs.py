@@ -12,11 +12,13 @@ import yaml
 
 from slow_features.config.cli import DEFAULT_FILES, parser
 from slow_features.config.load import load_config
+from slow_features.data import photographs
 from slow_features.grid.cells import cells_of
 from slow_features.grid.run import find_cell
 from slow_features.probe.result import json_schema
 
-PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
+FIRST_PAGES = [Path(f"{name}.md") for name in ("README", "CONTRIBUTING", "CHANGELOG")]
+PAGES = [*FIRST_PAGES, *sorted(Path("docs").glob("*.md"))]
 PIPELINE, RESULTS, REPRODUCTION = (
     Path(f"docs/{name}.md").read_text() for name in ("pipeline", "results", "reproduction")
 )
@@ -137,6 +139,46 @@ def test_the_table_of_reruns_is_that_of_dvc_yaml():
     assert checked > 20
 
 
+def test_the_picture_of_the_pipeline_has_its_dependencies():
+    """A stage depends on what leads to it in the picture, and on nothing else."""
+    picture = re.search(r"```mermaid\n(.*?)```", PIPELINE, re.DOTALL)[1]
+    stage_of = {node: text.split("@")[0] for node, text in re.findall(r'(\w+)\["(.*?)"\]', picture)}
+    drawn = set()
+    for line in picture.splitlines()[1:]:
+        nodes = re.split(r" (?:-->|-\.->) ", re.sub(r"\[.*?\]", "", line.strip()))
+        drawn |= {(stage_of[before], stage_of[after]) for before, after in pairwise(nodes)}
+    assert set(stage_of.values()) == set(DVC)
+    assert before_each(drawn) == before_each(dependencies())
+
+
+def dependencies():
+    """Return all pairs of stages in dvc.yaml of which the second reads what the first writes."""
+    for after, before in product(DVC, DVC):
+        read = [one_path(dep) for dep in DVC[after].get("deps", [])]
+        written = [one_path(out) for out in outs_of(DVC[before])]
+        if any(within(r, w) or within(w, r) for r, w in product(read, written)) and after != before:
+            yield before, after
+
+
+def one_path(text):
+    """Return a path of dvc.yaml, at one scale and of one model type."""
+    for name in ("item.model", "model_type"):
+        text = text.replace(f"${{{name}}}", "VICReg")
+    return Path(text.replace("${item.scale}", "quick"))
+
+
+def within(inner, outer):
+    return inner == outer or outer in inner.parents
+
+
+def before_each(pairs):
+    """Return the stages before each stage, at any distance."""
+    pairs = set(pairs)
+    while more := {(a, d) for (a, b), (c, d) in product(pairs, pairs) if b == c} - pairs:
+        pairs |= more
+    return pairs
+
+
 def schema_tables():
     """Return the fields of result.json as Markdown tables, one for each block."""
     schema = json_schema()
@@ -202,3 +244,22 @@ def test_every_file_of_the_package_that_is_no_code_is_watched_by_a_report():
     for file in Path("src/slow_features").rglob("*"):
         if file.is_file() and file.suffix not in (".py", ".pyc", ".typed"):
             assert any(str(file).startswith(dep) for dep in watched), file
+
+
+def test_the_data_card_lists_the_photographs_with_their_split():
+    card = Path("docs/data_card.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| (train|evaluation) \|", card, re.MULTILINE)
+    train = [(name, "train") for name in photographs.TRAIN]
+    assert rows == train + [(name, "evaluation") for name in photographs.EVALUATION]
+
+
+def test_the_changelog_has_the_version_of_the_package():
+    version = re.search(r'^version = "(.*)"', Path("pyproject.toml").read_text(), re.MULTILINE)[1]
+    assert f"\n## {version} - " in Path("CHANGELOG.md").read_text()
+    assert f"\nversion: {version}\n" in Path("CITATION.cff").read_text()
+
+
+def test_the_workflow_on_github_runs_what_ci_runs():
+    workflow = yaml.safe_load(Path(".github/workflows/ci.yml").read_text())
+    assert ".ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
+    assert workflow["permissions"] == {"contents": "read"}
