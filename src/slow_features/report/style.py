@@ -49,7 +49,9 @@ _SETTINGS = {
 _SPARE_COLOURS = ("#56B4E9", "#6600CC", "#664422", "#880066", "#222288", "#CCAA66")
 _SPARE_MARKERS = ("P", "*", "<", ">", "h")
 
-# Filling of a marker and kind of line of a model's variants, the published one first.
+# Filling of a marker and kind of line of a model's variants, the published one first. A marker can
+# be filled in six ways; more variants have another marker, in the colour of their method.
+_FILLINGS, _MORE = 6, "p"
 _VARIANTS = (
     ("full", "-"),
     ("none", "--"),
@@ -61,6 +63,8 @@ _VARIANTS = (
     ("none", (0, (2, 2))),
     ("left", (0, (8, 3))),
     ("right", (0, (3, 1, 1, 1))),
+    ("bottom", (0, (5, 1))),
+    ("top", (0, (1, 1))),
 )
 
 
@@ -74,11 +78,12 @@ class Method:
 
     def look(self, variant: int = 0) -> dict[str, Any]:
         """Return how matplotlib draws a variant, by its place among those of the scale."""
-        fill, line = _VARIANTS[variant % len(_VARIANTS)]
+        number = variant % len(_VARIANTS)
+        fill, line = _VARIANTS[number]
         half = {"markerfacecoloralt": "white"} if fill not in ("full", "none") else {}
         return {
             "color": self.colour,
-            "marker": self.marker,
+            "marker": self.marker if number < _FILLINGS else _MORE,
             "fillstyle": fill,
             "linestyle": line,
             **half,
