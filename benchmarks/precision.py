@@ -113,7 +113,7 @@ def changed_verdicts(exact, rounded):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cells", nargs="*", default=[SCALE], help="a part of the grid (default: all)")
+    parser.add_argument("cells", nargs="*", default=[SCALE], help="a part of the scale")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=cores())
     arguments = parser.parse_args()
