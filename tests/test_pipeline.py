@@ -53,6 +53,8 @@ def make_clone(folder):
             shutil.copy(source, target)
     shrink_params(folder / "params.yaml")
     shrink_grid(folder / "grids.yaml")
+    (folder / "results/search").mkdir(parents=True)
+    (folder / "results/search/none.txt").write_text("No study has run.\n")
     git(folder, "init", "-q")
     commit(folder, "start")
     return folder

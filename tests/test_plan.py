@@ -151,7 +151,7 @@ def test_a_scale_of_ones_own_has_a_file_of_its_own(project):
     own = grids["quick"] | {"levels": {"fixed_uniform": ["0.5"]}, "seeds": [7]}
     (project / "grids").mkdir()
     (project / "grids/mine.yaml").write_text(yaml.safe_dump(own))
-    assert scales() == ["paper", "quick", "remedies", "seeds", "standard", "mine"]
+    assert scales() == ["mixtures", "paper", "quick", "remedies", "seeds", "standard", "mine"]
     cells = select(["mine/*/*/*-published-*"])
     assert [str(cell.path) for cell in cells] == [
         "mine/VICReg/fixed_uniform/alpha0.5-published-seed7"

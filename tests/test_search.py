@@ -20,10 +20,11 @@ from slow_features.grid.run import stored
 from slow_features.report.search import write_search_report
 from slow_features.search import definition
 from slow_features.search.definition import studies_of, study_names
-from slow_features.search.outcome import best_of, read_record, read_records
+from slow_features.search.outcome import best_of
+from slow_features.search.record import OBJECTIVE, read_record, read_records
 from slow_features.search.run import _under_way
 from slow_features.search.track import track_searches
-from slow_features.search.trials import OBJECTIVE, Trial, propose, study_identity
+from slow_features.search.trials import Trial, propose, study_identity
 from slow_features.tracking.store import open_store
 from tests.stage_processes import Stage, wait_until
 

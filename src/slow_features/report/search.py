@@ -23,7 +23,7 @@ from slow_features.report.style import (
     styled,
 )
 from slow_features.report.tables import Table, Value
-from slow_features.search.outcome import SearchRecord, read_records
+from slow_features.search.record import SearchRecord, read_records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -122,7 +122,7 @@ def _shortened(cell: StoredCell) -> dict[str, Any]:
     Those alone that differ from their default: older code may not have the others yet.
     """
     config, probe = cell.config, cell.config.probing_cfg
-    settings = config.model_dump(exclude_defaults=True)
+    settings = {"model_type": config.model_type} | config.model_dump(exclude_defaults=True)
     batch = max(config.batch_size, probe.batch_size or config.dataset_batch_size)
     settings |= {
         key: min(getattr(config, key), BATCHES * batch)

@@ -13,14 +13,8 @@ from slow_features.grid.run import CellsFailedError, job_of, prepare_data, work_
 from slow_features.results.files import METRICS_FILE, PROBE, read_numbers
 from slow_features.results.store import StoredCell
 from slow_features.search.definition import Study, studies_of
-from slow_features.search.outcome import (
-    SearchRecord,
-    best_of,
-    read_record,
-    record_file,
-    recorded_trials,
-    write_record,
-)
+from slow_features.search.outcome import best_of, recorded_trials, write_record
+from slow_features.search.record import SearchRecord, read_record, record_file
 from slow_features.search.track import log_studies
 from slow_features.search.trials import Storage, Trial, generation_size, open_storage, propose
 

@@ -20,6 +20,7 @@ from slow_features.errors import MachineError
 from slow_features.locks import only_one
 from slow_features.results.store import StoredCell
 from slow_features.search.definition import Choices, Study
+from slow_features.search.record import OBJECTIVE
 from slow_features.tracking.sink import reason
 
 if TYPE_CHECKING:  # Optuna takes a second to be imported
@@ -27,7 +28,6 @@ if TYPE_CHECKING:  # Optuna takes a second to be imported
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-OBJECTIVE = "rmse_px"  # the metric that a study makes small, of the validation sequences
 _GENERATION = 4  # trials that `tpe` proposes at once; `random` proposes all
 
 
