@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from slow_features.config.cli import as_yaml
 from slow_features.config.describe import all_settings, help_text
-from slow_features.config.load import MAX_BYTES, load_config, parse_value, validate
+from slow_features.config.load import MAX_BYTES, load_config, parse_value, read_yaml, validate
 from slow_features.config.schema import Experiment
 from slow_features.errors import InputError
 from slow_features.models.registry import MODELS, section_name
@@ -210,3 +210,11 @@ def test_three_dots_in_one_channel_are_said():
 def test_numbers_that_vanish_in_float32_are_refused(value):
     with pytest.raises(InputError, match="allowed: a number at least 1e-"):
         load_config([], [value])
+
+
+def test_whoever_reads_a_file_of_settings_may_change_what_they_get(tmp_path):
+    (file := tmp_path / "one.yaml").write_text("rssm: {epochs: 5}\n")
+    read_yaml(file)["rssm"]["epochs"] = 7
+    assert read_yaml(file) == {"rssm": {"epochs": 5}}
+    file.write_text("rssm: {epochs: 6}\n")  # a file that was changed is read again
+    assert read_yaml(file) == {"rssm": {"epochs": 6}}

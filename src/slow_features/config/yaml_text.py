@@ -7,6 +7,8 @@ Numbers and booleans are those of YAML 1.2, as DVC reads params.yaml: 1e-3 is a 
 from __future__ import annotations
 
 import re
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import yaml
@@ -71,7 +73,16 @@ _Loader.add_constructor(
 
 
 def read_yaml_text(text: str) -> Any:
-    """Return the content of a YAML text. Raises ValueError, one line that names the place."""
+    """Return the content of a YAML text. Raises ValueError, one line that names the place.
+
+    Each call returns data of its own. A text that was read before is not parsed again: a report
+    reads grids.yaml and the published files hundreds of times.
+    """
+    return deepcopy(_parsed(text))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> Any:
     try:
         return yaml.load(text, _Loader)
     except RecursionError:

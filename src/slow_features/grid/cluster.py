@@ -34,6 +34,9 @@ _POLL_SECONDS = 0.1
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": 30,  # workers that may die with one cell
     "distributed.admin.large-graph-warning-threshold": "1GB",  # a parcel is no graph
+    # The driver waits beside trainings that need its core: it need not wake up every 20 ms.
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.worker.profile.enabled": False,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -58,11 +59,13 @@ def evaluation_samples(
     return Samples(batch.states[:count].numpy(), clean.frames(locations, 0).numpy(), locations)
 
 
+@lru_cache(maxsize=16)  # a figure is drawn twice, for two widths
 def picture_samples(config: Experiment) -> Samples:
     """Return the evaluation's first sequences for a configuration, the same frames to the bit.
 
     Frames depend on counters alone, so a data set of one batch, made and thrown away here, shows
-    what the evaluation saw. Raises InputError when images for structured noise are missing.
+    what the evaluation saw. Callers share the arrays: they are for reading. Raises InputError when
+    images for structured noise are missing.
     """
     spec = DatasetSpec(
         dataset_type=config.dataset_type,
