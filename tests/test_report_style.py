@@ -7,16 +7,19 @@ Differences are CIE 1976 delta E in L*a*b*, D65; about 2.3 is just noticeable si
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from slow_features.config.sections import RandomSection
 from slow_features.models.registry import MODELS, ModelEntry
 from slow_features.report.mechanism import _PARTS
-from slow_features.report.style import NARROW, WIDE, method, methods, panels
+from slow_features.report.style import NARROW, WIDE, method, methods, panels, save, styled
 
 VISION = {
     "full": np.eye(3),
@@ -126,3 +129,19 @@ def test_panels_fill_their_rows_evenly(count, width, rows):
     places = [axes.get_subplotspec().rowspan.start for axes in grid]
     assert max(places) + 1 == rows
     assert figure.get_figwidth() == width
+
+
+def test_a_figure_is_the_same_file_whatever_the_last_bits_of_its_layout(tmp_path):
+    def draw(width, last_bits):
+        figure = Figure(figsize=(width, 2))
+        figure.add_axes((0.1, 0.1, 0.8 + last_bits, 0.8)).plot([0, 1], [0, 1])
+        return figure
+
+    files = []
+    for name, last_bits in (("one", 0.0), ("other", 1e-15)):
+        with styled():
+            save(partial(draw, last_bits=last_bits), tmp_path, name, "title", "caption", "alt")
+        files.append((tmp_path / f"{name}.svg").read_bytes())
+    assert files[0] == files[1]
+    clipped = set(re.findall(rb"url\(#([^)]+)\)", files[0]))
+    assert clipped == set(re.findall(rb'<clipPath id="([^"]+)"', files[0])) == {b"clip0"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -210,12 +211,26 @@ def save(
     Speed: the layout is found once and then kept for both files; it depends on no resolution.
     """
     figure = _laid_out(draw(WIDE))
-    for suffix, metadata in (("svg", _NO_DATE), ("png", {"Software": None})):
-        with atomic_file(folder / f"{name}.{suffix}") as partial:
-            figure.savefig(partial, dpi=_PNG_DPI, metadata=metadata)
-    narrow = io.BytesIO()
-    _laid_out(draw(NARROW)).savefig(narrow, format="svg", dpi=_PNG_DPI, metadata=_NO_DATE)
-    return Picture(folder, name, title, caption, alt, _data_uri(narrow.getvalue()))
+    with atomic_file(folder / f"{name}.svg") as partial:
+        partial.write_bytes(_svg(figure))
+    with atomic_file(folder / f"{name}.png") as partial:
+        figure.savefig(partial, dpi=_PNG_DPI, metadata={"Software": None})
+    narrow = _svg(_laid_out(draw(NARROW)))
+    return Picture(folder, name, title, caption, alt, _data_uri(narrow))
+
+
+def _svg(figure: Figure) -> bytes:
+    """Return a figure as SVG, its clip paths numbered in their order.
+
+    matplotlib names a clip path by a hash of its corners, whose last bits are those of the
+    processor: the same picture would be another file on another machine.
+    """
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", dpi=_PNG_DPI, metadata=_NO_DATE)
+    content = file.getvalue()
+    for number, name in enumerate(re.findall(rb'<clipPath id="(\w+)"', content)):
+        content = content.replace(name, b"clip%d" % number)
+    return content
 
 
 def _laid_out(figure: Figure) -> Figure:
