@@ -1,4 +1,4 @@
-"""Write the fingerprints of the code behind each result: what DVC's other stages depend on."""
+"""Write fingerprints of the code and the parts of grids.yaml: what DVC's other stages depend on."""
 
 import sys
 from pathlib import Path
@@ -14,9 +14,12 @@ def main() -> None:
 
     cli.Parser(description=__doc__).parse_args()
 
+    from slow_features import paths
+    from slow_features.grid.cells import write_definitions
     from slow_features.identity import write_fingerprints
 
     write_fingerprints()
+    write_definitions(paths.CODE / "grid")
 
 
 if __name__ == "__main__":

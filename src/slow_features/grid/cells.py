@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from slow_features.config.load import read_yaml, validate, with_adam
 from slow_features.config.schema import Experiment
 from slow_features.errors import InputError, shorten
+from slow_features.files import write_json
 from slow_features.grid.definition import PUBLISHED, check_scale
 from slow_features.models.registry import MODELS, section_name
 
@@ -120,6 +121,16 @@ def load_grid(scale: str, file: Path = GRIDS_FILE) -> dict[str, Any]:
     if unknown:
         raise InputError(f"{file}: {scale}.levels.{unknown[0]}: allowed: {', '.join(families)}")
     return grid
+
+
+def write_definitions(folder: Path) -> None:
+    """Write each part of grids.yaml, a scale or a list, as a file of its own without comments.
+
+    A stage of DVC depends on that of its scale. As a parameter the same definition would stand in
+    dvc.lock once for every stage, and DVC parses all of that lock before and after each stage.
+    """
+    for name, value in read_yaml(GRIDS_FILE, max_depth=4).items():
+        write_json(folder / f"{name}.json", value)
 
 
 def cells_of(scale: str, family: str | None = None, model_type: str | None = None) -> list[Cell]:
