@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DOCS := .venv-docs
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup plan reproduce search verify takeover test test-all test-kills kill-run test-cluster audit bench bench-quick lint format mlflow clean
+.PHONY: help setup plan reproduce search verify takeover test test-all test-kills kill-run test-cluster audit bench bench-quick lint format mlflow docs clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +85,16 @@ format: $(READY) ## mend style
 mlflow: $(READY) ## fill in missing runs, open the MLflow UI on this machine only (http://127.0.0.1:5000)
 	python stages/track.py
 	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1
+
+# Its packages are no part of .venv. Nothing is imported to read the docstrings, so neither is torch.
+docs: $(DOCS)/.ready ## build the documentation as a site, in site/ (open site/index.html)
+	PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "site/index.html; for the search: python3 -m http.server --directory site --bind 127.0.0.1"
+
+$(DOCS)/.ready: requirements/docs.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/docs.txt
+	touch $@
 
 clean: ## remove checkpoints, kept data sets and runs by hand; never results that DVC knows
 	rm -rf .checkpoints .cache runs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import shlex
 from itertools import pairwise, product
@@ -18,7 +20,7 @@ from slow_features.grid.run import find_cell
 from slow_features.probe.result import json_schema
 
 FIRST_PAGES = [Path(f"{name}.md") for name in ("README", "CONTRIBUTING", "CHANGELOG")]
-PAGES = [*FIRST_PAGES, *sorted(Path("docs").glob("*.md"))]
+PAGES = [*FIRST_PAGES, *sorted(Path("docs").rglob("*.md"))]
 PIPELINE, RESULTS, REPRODUCTION = (
     Path(f"docs/{name}.md").read_text() for name in ("pipeline", "results", "reproduction")
 )
@@ -33,15 +35,66 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=str)
+def text_of(page):
+    """Return the text of a page; of a notebook that of its cells of text."""
+    if page.suffix == ".md":
+        return page.read_text()
+    cells = json.loads(page.read_text())["cells"]
+    return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+@pytest.mark.parametrize("page", [*PAGES, Path("docs/tour.ipynb")], ids=str)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+    for target in re.findall(r"\]\(([^)]+)\)", text_of(page)):
         if target.startswith(("https://", "http://127.0.0.1")):
             continue
         place, _, anchor = target.partition("#")
         file = (page.parent / place).resolve() if place else page.resolve()
         assert file.exists(), f"{page}: {target}"
         assert not anchor or anchor in anchors(file), f"{page}: no heading for {target}"
+
+
+def test_the_site_has_every_page():
+    """Its navigation names each file of docs/ once, and what the site makes pages of."""
+    site = yaml.safe_load(Path("mkdocs.yml").read_text())
+    named = list(targets_of(site["nav"]))
+    sources = [*Path("docs").rglob("*.md"), *Path("docs").glob("*.ipynb")]
+    pages = {str(file.relative_to("docs").with_suffix(".md")) for file in sources}
+    assert sorted(named) == sorted(pages | {"index.md", "contributing.md", "changelog.md"})
+
+
+def targets_of(nav):
+    """Yield the files that a navigation of mkdocs names, at any depth."""
+    for entry in nav:
+        ((_, target),) = entry.items()
+        yield from targets_of(target) if isinstance(target, list) else [target]
+
+
+REFERENCE = {
+    (page, module, name)
+    for page in Path("docs/api").glob("*.md")
+    for module, names in re.findall(
+        r"^::: ([\w.]+)\n    options:\n      members: \[(.*)\]$", page.read_text(), re.MULTILINE
+    )
+    for name in names.split(", ")
+}
+
+
+@pytest.mark.parametrize(("page", "module", "name"), sorted(REFERENCE), ids=str)
+def test_the_reference_names_what_has_a_docstring(page, module, name):
+    tree = ast.parse(Path(f"src/{module.replace('.', '/')}.py").read_text())
+    there = {node.name: node for node in tree.body if hasattr(node, "name")}
+    assert name in there, f"{page}: {module} has no {name}"
+    assert ast.get_docstring(there[name]), f"{module}.{name}"
+
+
+def test_the_map_names_every_module_and_folder_of_the_package():
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", Path("docs/map.md").read_text()))
+    package = Path("src/slow_features")
+    for name in named - {"reports/", "results/"}:
+        assert (package / name).exists(), name
+    there = {f"{p.name}/" if p.is_dir() else p.name for p in package.iterdir()}
+    assert there - named <= {"__init__.py", "__pycache__/", "py.typed"}
 
 
 def commands(page):
@@ -263,3 +316,25 @@ def test_the_workflow_on_github_runs_what_ci_runs():
     workflow = yaml.safe_load(Path(".github/workflows/ci.yml").read_text())
     assert ".ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
     assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_the_worked_example_of_a_verdict_is_what_its_code_prints(capsys):
+    """Both tables of docs/verdicts.md say what stands in git, and the sentences after them too."""
+    page = Path("docs/verdicts.md").read_text()
+    place = "results/probe/quick/{}/changing_uniform/alpha1.5-published-seed1/result.json"
+    for model in ("VICReg", "SimCLR", "RSSM", "Random"):
+        found = json.loads(Path(place.format(model)).read_text())
+        errors = found["pred"]["rmse_px"], found["centre"]["rmse_px"]
+        assert f"| {model} | {errors[0]} | {errors[1]} |" in page
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], {})
+    *lines, verdict = capsys.readouterr().out.splitlines()
+    assert f"**{verdict}**" in page
+    assert len(lines) == 6
+    for line in lines:
+        words = r"(\w+) (\w+) (\S+) px \(at most (\S+)\) margin (\S+) px: (.*)"
+        criterion, model, value, bound, margin, outcome = re.fullmatch(words, line).groups()
+        row = re.search(rf"^\| `{criterion}`: .* = {bound} \| (.*) \| (.*) \|$", page, re.MULTILINE)
+        assert row, line
+        holds = "holds" if outcome == "reproduced" else "does not hold"
+        assert row[1 + (model == "SimCLR")] == f"{value} {holds}"
+        assert float(margin) > 0 or f"by {margin.removeprefix('-')} px" in page.replace("\n", " ")
