@@ -128,6 +128,9 @@ def _this_command() -> str:
     """Return what the user types to run this again."""
     if "DVC_STAGE" in os.environ:
         return "the same dvc command"
+    program, *words = sys.argv
+    if not program.endswith(".py"):  # installed: "slow-features train"
+        return " ".join([program, *map(shlex.quote, words)])
     return shlex.join(["python", *sys.argv])
 
 
