@@ -34,7 +34,7 @@ def project(store_root):
 
 
 def errors():
-    return sorted(run.data.metrics["rmse_px"] for run in open_store().find())
+    return sorted(run.data.metrics["error/rmse_px"] for run in open_store().find())
 
 
 def test_every_result_has_its_run_also_those_by_hand(project):

@@ -65,7 +65,7 @@ def test_the_same_goes_to_both(wandb, store_root):
     assert wandb.summary == {"rmse_px": 3.5}
     assert wandb.ended == [0]
     (run,) = open_store().find()
-    assert run.data.metrics == {"epoch": 0.0, "loss": 1.0, "rmse_px": 3.5}
+    assert run.data.metrics == {"run/epoch": 0.0, "loss/loss": 1.0, "error/rmse_px": 3.5}
 
 
 def test_a_continued_run_keeps_its_id(wandb):
@@ -90,7 +90,7 @@ def test_one_tracker_s_failure_is_not_the_other_s(wandb, capfd):
         run.log_curve([{"step": 1, "loss": 2.0}])
     assert "Weights & Biases does not work (ConnectionError: no network)" in capfd.readouterr().err
     (found,) = open_store().find()
-    assert found.data.metrics == {"loss": 2.0}
+    assert found.data.metrics == {"loss/loss": 2.0}
 
 
 def test_without_the_package_nothing_starts(store_root, monkeypatch):
