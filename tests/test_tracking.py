@@ -117,7 +117,7 @@ class TestWhatIsLogged:
             ),
             (
                 {"dataset_type": "Multiple", "vicreg": {"channels": 3}},
-                "VICReg 3 dots no noise s1",
+                "VICReg 3 dots s1",
                 "three_dots 0",
             ),
         ],

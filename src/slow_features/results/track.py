@@ -64,7 +64,10 @@ def track_everything() -> int:
 
 EXPERIMENT_STAGE = "experiment-probe"
 SETTINGS_FILE = "config.yaml"
-_AGAIN = f"`python stages/train.py --configs {SETTINGS_FILE}`, with that file of this run"
+_AGAIN = (
+    f"`python stages/train.py --configs {SETTINGS_FILE} --values output_path=runs/again`, with that "
+    "file of this run"
+)
 
 
 class TrackingError(SlowFeaturesError):
@@ -171,10 +174,10 @@ def _cell_entry(cell: Cell) -> Entry:
         entry = entry_of(cell.config, stage, Place.recorded(cell.path), tags)
     except InputError as error:
         raise InputError(f"{cell.path}: {error}") from None
-    changes = "; ".join(map(str, cell.changes)) or "nothing changed"
+    changes = f", with {'; '.join(map(str, cell.changes))}" if cell.changes else ""
     return replace(
         entry,
         identity=cell.run_identity(entry.identity),
-        differs=f"{cell.source}, {changes}",
+        differs=f"those of {cell.source}{changes}",
         command=f"`python stages/cell.py {cell.path}`",
     )

@@ -32,8 +32,8 @@ def describe(
 
     stage: the step of the pipeline that logs, as "train".
     tags: more tags, which win over those made here; those that are None are left out.
-    differs: what is special about its settings, in words (default: those that are not the
-    defaults). command: what repeats the run, in Markdown, if known.
+    differs: which settings it has, in words (default: which are not the defaults).
+    command: what repeats the run, in Markdown, if known.
     """
     noise = NoiseSetting.from_config(config)
     own = {

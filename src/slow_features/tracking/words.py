@@ -44,10 +44,11 @@ def run_name(config: ExperimentBase, tags: Mapping[str, str | None]) -> str:
     """
     noise = NoiseSetting.from_config(config)
     when, images = noise.family.partition("_")[0], " images" if noise.structured else ""
+    dots = config.dataset_type == "Multiple"
     words = [
         config.model_type,
-        "3 dots" if config.dataset_type == "Multiple" else "",
-        "no noise" if when == "none" else f"{when}{images} {noise.alpha:g}",
+        "3 dots" if dots else "",
+        f"{when}{images} {noise.alpha:g}" if noise.alpha else "" if dots else "no noise",
         "" if (variant := tags.get("variant")) in (None, "published") else variant,
         f"s{config.seed}",
         tags.get("study") or tags.get("scale") or "",
@@ -63,7 +64,7 @@ def note(
 ) -> str:
     """Return the run's description in Markdown.
 
-    differs: the settings that are not as elsewhere. command: what repeats the run, if known.
+    differs: which settings, in words. command: what repeats the run, if known.
     """
     noise = NoiseSetting.from_config(config)
     when = _WHEN[noise.family.partition("_")[0]]
@@ -75,14 +76,14 @@ def note(
         "of its states is from where the dots are."
     )
     again = f"To repeat it: {command}." if command else ""
-    return "\n\n".join(part for part in (first, f"Settings: {differs}.", again) if part)
+    return "\n\n".join(part for part in (first, f"Its settings are {differs}.", again) if part)
 
 
 def differences(settings: Mapping[str, str], defaults: Mapping[str, str]) -> str:
-    """Return the settings that are not the defaults, but for those that every note names."""
+    """Say which settings are not the defaults, leaving out those that every note names."""
     other = [
         f"{key} = {value}"
         for key, value in settings.items()
         if key not in _SAID and value != defaults.get(key)
     ]
-    return f"other than the defaults are {', '.join(other)}" if other else "the defaults"
+    return f"the defaults, but for {', '.join(other)}" if other else "the defaults"
