@@ -65,8 +65,8 @@ def track_everything() -> int:
 EXPERIMENT_STAGE = "experiment-probe"
 SETTINGS_FILE = "config.yaml"
 _AGAIN = (
-    f"`python stages/train.py --configs {SETTINGS_FILE} --values output_path=runs/again`, with that "
-    "file of this run"
+    f"`python stages/train.py --configs {SETTINGS_FILE} --values output_path=runs/again`, "
+    "with that file of this run"
 )
 
 
