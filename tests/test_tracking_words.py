@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import psutil
 import pytest
 
 from slow_features import tracking
@@ -190,6 +191,16 @@ def test_a_long_training_is_measured_where_it_writes_its_curve(monkeypatch):
 def test_mlflow_s_own_variable_decides(monkeypatch, wanted, looks, seconds):
     monkeypatch.setenv(machine_load.ENABLE, wanted)
     assert len(flush_after(seconds, monkeypatch)) == looks
+
+
+@pytest.mark.parametrize("error", [PermissionError("no /proc"), psutil.AccessDenied()])
+def test_a_machine_that_does_not_tell_costs_nothing(monkeypatch, error):
+    def refuse():
+        raise error
+
+    monkeypatch.setenv(machine_load.ENABLE, "true")
+    monkeypatch.setattr(psutil, "virtual_memory", refuse)
+    assert flush_after(1, monkeypatch) == []
 
 
 def test_no_thread_is_started(store_root, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,7 +107,8 @@ def run(
     with stop_as_exit():
         own = {"process": this_process(), "output_path": config.output_path}
         more = {**origin(config), **own, **(tags or {})}
-        said = describe(config, stage, identity, more, command=f"`{this_command()}`")
+        typed = "dvc repro" if "DVC_STAGE" in os.environ else this_command()
+        said = describe(config, stage, identity, more, command=f"`{typed}`")
         tracked = Run(_open_sinks(config, said, from_scratch))
         try:
             yield tracked

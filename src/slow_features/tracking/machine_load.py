@@ -28,18 +28,28 @@ class MachineLoad:
         wanted = os.environ.get(ENABLE, "").lower()
         self._never = wanted == "false"
         self._due = time.monotonic() + (0.0 if wanted == "true" else LONG_SECONDS)
+        self._process = psutil.Process()
         if not self._never:
-            self._process = psutil.Process()
-            self._process.cpu_percent()  # from here on it counts
-            psutil.cpu_percent()
+            self._look()  # from here on percentages count
 
     def sample(self) -> dict[str, float]:
         """Return the load since the last sample by metric; nothing if it is too early for one."""
         if self._never or time.monotonic() < self._due:
             return {}
         self._due = time.monotonic() + _EVERY_SECONDS
+        return {f"{SYSTEM}{name}": round(value, 1) for name, value in self._look().items()}
+
+    def _look(self) -> dict[str, float]:
+        """Return the load; nothing, now and later, where the machine does not tell it."""
+        try:
+            return self._measured()
+        except (psutil.Error, OSError):
+            self._never = True
+            return {}
+
+    def _measured(self) -> dict[str, float]:
         memory = psutil.virtual_memory()
-        found = {
+        return {
             "cpu_utilization_percentage": psutil.cpu_percent(),
             "process_cpu_percentage": self._process.cpu_percent(),
             "process_memory_megabytes": self._process.memory_info().rss / _MEGABYTE,
@@ -47,7 +57,6 @@ class MachineLoad:
             "system_memory_usage_percentage": memory.percent,
             **_on_gpu(),
         }
-        return {f"{SYSTEM}{name}": round(value, 1) for name, value in found.items()}
 
 
 def _on_gpu() -> dict[str, float]:

@@ -57,7 +57,8 @@ class WandbSink:
         for row in rows:
             values = {name: value for name, value in row.items() if name != "step"}
             own = {name: value for name, value in values.items() if not name.startswith(SYSTEM)}
-            self._run.log(own, step=int(row["step"]))  # it measures the machine itself
+            if own:  # it measures the machine itself
+                self._run.log(own, step=int(row["step"]))
 
     def log_metrics(self, metrics: Metrics) -> None:
         """Set final values in the run's summary."""
