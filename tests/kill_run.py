@@ -44,7 +44,7 @@ DUMP = """
     SELECT i.value, r.status, r.name, 'metric', m.key, m.step, m.value
     FROM runs r JOIN tags i ON i.run_uuid = r.run_uuid AND i.key = 'identity'
     JOIN metrics m ON m.run_uuid = r.run_uuid
-    WHERE r.lifecycle_stage = 'active' AND m.key != 'sequences_per_second'
+    WHERE r.lifecycle_stage = 'active' AND m.key != 'run/sequences_per_second'
     UNION ALL SELECT i.value, r.status, r.name, 'param', p.key, 0, p.value
     FROM runs r JOIN tags i ON i.run_uuid = r.run_uuid AND i.key = 'identity'
     JOIN params p ON p.run_uuid = r.run_uuid WHERE r.lifecycle_stage = 'active'

@@ -118,7 +118,7 @@ class Place(Killable):
         assert run.info.status == "FINISHED"
         with (self.folder / "runs/experiment/train/curves.csv").open(newline="") as file:
             curve = [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
-        history = store.client.get_metric_history(run.info.run_id, "loss")
+        history = store.client.get_metric_history(run.info.run_id, "loss/loss")
         assert sorted((point.step, point.value) for point in history) == curve
 
 

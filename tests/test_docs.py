@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from slow_features.commands import COMMANDS as COMMANDS_TYPED
 from slow_features.config.cli import DEFAULT_FILES, parser
 from slow_features.config.load import load_config
 from slow_features.data import photographs
@@ -126,8 +127,10 @@ def test_commands_name_what_exists(page, words):
         assert Path(file).exists()
     elif words[:2] in (["dvc", "repro"], ["dvc", "exp"]):
         check_dvc(words)
+    elif words[0] == "slow-features":
+        assert not words[1:] or words[1] in COMMANDS_TYPED
     else:
-        assert words[0] in ("dvc", "git", "cd", "source", "sed", "rm"), words
+        assert words[0] in ("dvc", "git", "cd", "source", "sed", "rm", "pip"), words
 
 
 def check_dvc(words):

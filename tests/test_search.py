@@ -382,7 +382,7 @@ def test_every_trial_has_its_run_in_mlflow(studied, monkeypatch):
     for number, trial in enumerate(record.trials):
         run = runs[str(number)]
         assert run.data.tags["study"] == "tiny"
-        assert run.data.metrics["rmse_px"] == pytest.approx(trial.error_px)
+        assert run.data.metrics["error/rmse_px"] == pytest.approx(trial.error_px)
         assert run.data.tags["probing_cfg.measured_on"] == "validation"
         assert float(run.data.params["simclr.base_lr"]) == trial.drawn["base_lr"]
     assert track_searches() == 0

@@ -34,7 +34,7 @@ def project(store_root):
 
 
 def errors():
-    return sorted(run.data.metrics["rmse_px"] for run in open_store().find())
+    return sorted(run.data.metrics["error/rmse_px"] for run in open_store().find())
 
 
 def test_every_result_has_its_run_also_those_by_hand(project):
@@ -74,3 +74,27 @@ def test_a_result_of_other_settings_gets_no_run_under_the_settings_of_today(proj
     with pytest.raises(TrackingError, match=r"train/experiment: made with other settings \(seed\)"):
         track_everything()
     assert errors() == pytest.approx([3, 4, 5, 6])
+
+
+def test_a_run_that_knows_more_than_the_files_of_a_training_by_hand_stays(project):
+    """They do not say how it was evaluated: the run of the training itself does."""
+    place = Place.below(Path("runs/mine"))
+    log_result(project[2].config, "probe", place)
+    (live,) = open_store().find()
+    assert track_everything() == 3
+    assert live.info.run_id in {run.info.run_id for run in open_store().find()}
+    summary = place.probe / "result.json"
+    summary.write_text(summary.read_text().replace("6.0", "7.0"))
+    assert track_everything() == 1  # evaluated again: another result
+
+
+def test_the_experiment_is_beside_the_cells_of_its_setting(project):
+    config = load_config([ROOT / "params.yaml"]).config
+    write_fake_cell(Place.recorded(EXPERIMENT), config, 9.0)
+    track_everything()
+    query = 'tags.setting = "changing_uniform 1.5" and tags.scale = "quick"'
+    found = {run.data.tags["variant"]: run for run in open_store().find(query)}
+    assert set(found) == {"published", "experiment"}
+    assert found["experiment"].info.run_name == "VICReg changing 1.5 experiment s1 quick"
+    note = found["published"].data.tags["mlflow.note.content"]
+    assert f"To repeat it: `python stages/cell.py {project[0].path.parent.parent.parent}" in note

@@ -33,6 +33,8 @@ def the_run():
 
 
 def history(name: str) -> list[tuple[int, float]]:
+    """Return the points of a metric by our name for it: those of a curve stand under loss/."""
+    name = name if "/" in name else f"loss/{name}"
     found = open_store().client.get_metric_history(the_run().info.run_id, name)
     return sorted((metric.step, metric.value) for metric in found)
 
@@ -47,11 +49,11 @@ class TestWhatIsLogged:
         Path("notes.txt").write_text("hello")
         with track(tags={"data_checksum": "d1", "weights_checksum": None}) as run:
             run.log_curve(curve(0, 30))
-            run.log_metrics({"rmse_px": 3.5, "rmse_px_by_step": [1.0, 2.0, 3.0]})
+            run.log_metrics({"rmse_px": 3.5, "rmse_by_step_px": [1.0, 2.0, 3.0]})
             run.log_artifact("notes.txt")
         found = the_run()
         assert found.info.status == "FINISHED"
-        assert found.info.run_name == "VICReg fixed_uniform 1.25 seed 3"
+        assert found.info.run_name == "VICReg fixed 1.25 s3"
         tags = {
             "model": "VICReg",
             "noise": "fixed_uniform",
@@ -65,10 +67,10 @@ class TestWhatIsLogged:
         assert tags.items() <= found.data.tags.items()
         assert "weights_checksum" not in found.data.tags
         assert found.data.params == parameters(CONFIG)
-        assert found.data.metrics["rmse_px"] == 3.5
-        assert history("rmse_px_by_step") == [(0, 1.0), (1, 2.0), (2, 3.0)]
+        assert found.data.metrics["error/rmse_px"] == 3.5
+        assert history("probe/rmse_by_step_px") == [(0, 1.0), (1, 2.0), (2, 3.0)]
         assert history("loss") == expected(30)
-        assert history("epoch")[-1] == (29, 2)
+        assert history("run/epoch")[-1] == (29, 2)
         copy = store_root / "mlartifacts" / found.info.run_id / "artifacts/notes.txt"
         assert copy.read_text() == "hello"
 
@@ -92,12 +94,37 @@ class TestWhatIsLogged:
         assert description.tags["group"] == "first try"
 
     @pytest.mark.parametrize(
-        ("variant", "end"),
-        [("published", "seed 1"), ("control", "seed 1 control"), (None, "seed 1")],
+        ("variant", "name"),
+        [
+            ("published", "VICReg fixed 1.25 s3 quick"),
+            ("control", "VICReg fixed 1.25 control s3 quick"),
+            (None, "VICReg fixed 1.25 s3 quick"),
+        ],
     )
-    def test_the_name_tells_a_variant_from_the_published_settings(self, variant, end):
-        description = describe(Experiment(), "train", "abc", {"variant": variant})
-        assert description.name.endswith(end)
+    def test_the_name_tells_a_variant_before_legends_cut_it(self, variant, name):
+        tags = {"variant": variant, "scale": "quick"}
+        assert describe(CONFIG, "train", "abc", tags).name == name
+
+    @pytest.mark.parametrize(
+        ("settings", "name", "setting"),
+        [
+            ({}, "VICReg no noise s1", "changing_uniform 0"),
+            ({"dataset_noise": 1.0}, "VICReg changing 1 s1", "changing_uniform 1"),
+            (
+                {"dataset_static_noise": 0.5, "dataset_structured_noise": True},
+                "VICReg fixed images 0.5 s1",
+                "fixed_structured 0.5",
+            ),
+            (
+                {"dataset_type": "Multiple", "vicreg": {"channels": 3}},
+                "VICReg 3 dots s1",
+                "three_dots 0",
+            ),
+        ],
+    )
+    def test_settings_by_hand_are_named_as_in_the_grid(self, settings, name, setting):
+        description = describe(Experiment(**settings), "train", "abc", {})
+        assert (description.name, description.tags["setting"]) == (name, setting)
 
     def test_rows_are_held_back_and_never_lost(self, store_root):
         with track() as run:
@@ -120,7 +147,7 @@ class TestWhatIsLogged:
 
 
 def history_or_nothing() -> list[tuple[int, float]]:
-    return history("loss") if "loss" in the_run().data.metrics else []
+    return history("loss") if "loss/loss" in the_run().data.metrics else []
 
 
 class TestStatus:
@@ -231,9 +258,12 @@ class TestAgain:
         for rmse in (4.0, 4.0, 3.0):
             with tracking.run(CONFIG, stage="probe", identity="abc") as run:
                 run.log_metrics({"rmse_px": rmse})
-        assert the_run().data.metrics["rmse_px"] == 3.0
+        assert the_run().data.metrics["error/rmse_px"] == 3.0
         assert the_run().data.tags["stage"] == "probe"
-        assert history("rmse_px") == [(0, 3.0), (0, 4.0)]  # the same value is not logged again
+        assert history("error/rmse_px") == [
+            (0, 3.0),
+            (0, 4.0),
+        ]  # the same value is not logged again
         assert history("loss") == expected(10)
 
     def test_a_training_from_scratch_replaces_the_run(self, store_root):

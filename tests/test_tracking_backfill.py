@@ -30,7 +30,7 @@ def entry(
         config=Experiment(seed=seed, dataset_noise=0.5),
         stage="probe",
         identity=f"cell{seed}",
-        metrics={"rmse_px": rmse, "rmse_px_by_step": [1.0, 2.0]},
+        metrics={"rmse_px": rmse, "rmse_by_step_px": [1.0, 2.0]},
         tags={"weights_checksum": "w1", "group": "quick"},
         curve=curve,
         artifacts=(Path(f"notes{seed}.txt"),),
@@ -47,7 +47,7 @@ def runs() -> dict[str, object]:
 
 def losses(identity: str) -> list[tuple[int, float]]:
     run_id = runs()[identity].info.run_id
-    found = open_store().client.get_metric_history(run_id, "loss")
+    found = open_store().client.get_metric_history(run_id, "loss/loss")
     return sorted((point.step, point.value) for point in found)
 
 
@@ -59,7 +59,7 @@ def test_every_cell_gets_one_finished_run(store_root):
     assert run.data.tags["weights_checksum"] == "w1"
     assert run.data.tags["noise"] == "changing_uniform"
     assert run.data.params["dataset_noise"] == "0.5"
-    assert run.data.metrics["rmse_px"] == 4.0
+    assert run.data.metrics["error/rmse_px"] == 4.0
     assert losses("cell1") == [(0, 3.0), (1, 2.0), (2, 1.0)]
     assert list((store_root / "mlartifacts" / run.info.run_id).rglob("notes1.txt"))
 
@@ -79,7 +79,7 @@ def test_a_run_lasts_as_long_as_the_training_did(store_root):
     assert (first.start_time, first.end_time) == (began, began + 90_000)
     assert second.end_time - second.start_time == 90_000
     assert abs(second.end_time / 1000 - time.time()) < 60
-    curve = open_store().client.get_metric_history(first.run_id, "loss")
+    curve = open_store().client.get_metric_history(first.run_id, "loss/loss")
     assert [point.timestamp - began for point in curve] == [0, 45_000, 90_000]
     assert backfill([entry(1, started="2024-01-01T10:00:00+00:00", seconds=90.0)]) == 0
 
@@ -106,7 +106,7 @@ def test_a_cell_that_was_redone_replaces_its_run(store_root, change):
     backfill([entry(1)])
     redone = entry(1, **change)
     assert backfill([redone]) == 1
-    assert runs()["cell1"].data.metrics["rmse_px"] == redone.metrics["rmse_px"]
+    assert runs()["cell1"].data.metrics["error/rmse_px"] == redone.metrics["rmse_px"]
     expected = change.get("losses", (3.0, 2.0, 1.0))
     assert [value for _, value in losses("cell1")] == list(expected)
 
@@ -173,7 +173,7 @@ def test_after_a_failure_it_goes_on_where_it_was(store_root):
 def test_a_model_that_does_not_train_has_no_curve(store_root):
     cell = Entry(Experiment(model_type="Random"), "probe", "abc", {"rmse_px": 7.4}, {})
     assert backfill([cell]) == 1
-    assert runs()["abc"].data.metrics == {"rmse_px": 7.4}
+    assert runs()["abc"].data.metrics == {"error/rmse_px": 7.4}
 
 
 def test_the_origin_is_the_result_s_and_not_this_process_s(store_root, monkeypatch):

@@ -60,8 +60,8 @@ def check_nothing_is_lost(names: list[str], runs: int) -> None:
         for n in range(runs):
             run = found[f"{name}{n}"]
             assert run.info.status == "FINISHED"
-            assert run.data.metrics["rmse_px"] == n
-            losses = store.client.get_metric_history(run.info.run_id, "loss")
+            assert run.data.metrics["error/rmse_px"] == n
+            losses = store.client.get_metric_history(run.info.run_id, "loss/loss")
             assert [(point.step, point.value) for point in losses] == [(s, s) for s in range(100)]
     assert found["shared"].data.metrics == dict.fromkeys(names, 1.0)
 
@@ -254,7 +254,7 @@ def check_ui(address: str) -> None:
         {"Content-Type": "application/json"},
     )
     (run,) = json.load(urllib.request.urlopen(request))["runs"]
-    assert {"key": "rmse_px", "value": 3.5}.items() <= run["data"]["metrics"][0].items()
+    assert {"key": "error/rmse_px", "value": 3.5}.items() <= run["data"]["metrics"][0].items()
     run_id = run["info"]["run_id"]
     listing = json.load(
         urllib.request.urlopen(f"{address}/api/2.0/mlflow/artifacts/list?run_id={run_id}")

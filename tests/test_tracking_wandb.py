@@ -57,6 +57,7 @@ def test_the_same_goes_to_both(wandb, store_root):
         (store_root / "curves.png").touch()
         run.log_artifact("curves.png")
     (options,) = wandb.started
+    assert "Its settings are the defaults." in options["notes"]
     assert (options["id"], options["resume"], options["group"]) == ("abc", None, "quick")
     assert options["config"]["vicreg.base_lr"] == "0.2"
     assert wandb.rows[:2] == [(1, {"epoch": 0, "loss": 2.0}), (2, {"epoch": 0, "loss": 1.0})]
@@ -65,7 +66,16 @@ def test_the_same_goes_to_both(wandb, store_root):
     assert wandb.summary == {"rmse_px": 3.5}
     assert wandb.ended == [0]
     (run,) = open_store().find()
-    assert run.data.metrics == {"epoch": 0.0, "loss": 1.0, "rmse_px": 3.5}
+    assert run.data.metrics == {"run/epoch": 0.0, "loss/loss": 1.0, "error/rmse_px": 3.5}
+
+
+def test_it_measures_the_machine_itself(wandb, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+    with track() as run:
+        run.log_curve([{"step": 1, "loss": 2.0}])
+    assert wandb.rows == [(1, {"loss": 2.0})]
+    (found,) = open_store().find()
+    assert "system/process_memory_megabytes" in found.data.metrics
 
 
 def test_a_continued_run_keeps_its_id(wandb):
@@ -90,7 +100,7 @@ def test_one_tracker_s_failure_is_not_the_other_s(wandb, capfd):
         run.log_curve([{"step": 1, "loss": 2.0}])
     assert "Weights & Biases does not work (ConnectionError: no network)" in capfd.readouterr().err
     (found,) = open_store().find()
-    assert found.data.metrics == {"loss": 2.0}
+    assert found.data.metrics == {"loss/loss": 2.0}
 
 
 def test_without_the_package_nothing_starts(store_root, monkeypatch):

@@ -72,18 +72,18 @@ def exit_with_message(main: Callable[[], None]) -> None:
         with stop_as_exit():
             main()
     except InterruptError as error:
-        _leave(f"stopped: {error}; to go on: {_this_command()}", error.exit_code)
+        _leave(f"stopped: {error}; to go on: {this_command()}", error.exit_code)
     except InputError as error:
         _leave(f"error: {error}{_way_back()}", error.exit_code)
     except SlowFeaturesError as error:
         _leave(f"error: {error}", error.exit_code)
     except KeyboardInterrupt:
-        _leave(f"stopped by Ctrl-C; to go on: {_this_command()}", 128 + signal.SIGINT)
+        _leave(f"stopped by Ctrl-C; to go on: {this_command()}", 128 + signal.SIGINT)
     except SystemExit as error:
         names = {128 + number: number.name for number in (signal.SIGTERM, signal.SIGHUP)}
         if error.code not in names:
             raise
-        _leave(f"stopped by {names[error.code]}; to go on: {_this_command()}", error.code)
+        _leave(f"stopped by {names[error.code]}; to go on: {this_command()}", error.code)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in ("", "slow_features"):  # a bug of ours
@@ -124,10 +124,13 @@ def _leave(line: str, code: int) -> None:
     sys.exit(code)
 
 
-def _this_command() -> str:
-    """Return what the user types to run this again."""
+def this_command() -> str:
+    """Return what the user has typed, to run this again."""
     if "DVC_STAGE" in os.environ:
         return "the same dvc command"
+    program, *words = sys.argv
+    if not program.endswith(".py"):  # installed: "slow-features train"
+        return " ".join([program, *map(shlex.quote, words)])
     return shlex.join(["python", *sys.argv])
 
 

@@ -23,7 +23,7 @@ from slow_features.results import files
 from slow_features.results.files import PROBE, Place
 from slow_features.results.record import hand_out, is_recorded, record
 from slow_features.results.store import StoredCell
-from slow_features.results.track import log_result
+from slow_features.results.track import EXPERIMENT_STAGE, log_result
 
 if TYPE_CHECKING:
     from slow_features.probe.result import ProbeResult
@@ -106,7 +106,7 @@ def record_step(config: Experiment, step: str) -> None:
         record(paths.EXPERIMENT, cell.make(step, log=True), step)
     if step == PROBE:
         place = Place.recorded(paths.EXPERIMENT)
-        log_result(config, "experiment-probe", place)
+        log_result(config, EXPERIMENT_STAGE, place)
         print(summary(files.read_outputs(place).result))
 
 

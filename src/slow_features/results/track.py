@@ -11,14 +11,16 @@ from typing import Any
 from slow_features import paths, tracking
 from slow_features.config.load import load_config, validate
 from slow_features.config.schema import Experiment
+from slow_features.config.yaml_text import write_yaml_text
 from slow_features.errors import InputError, MachineError, SlowFeaturesError
 from slow_features.files import write_json
 from slow_features.grid.cells import Cell, cells_of, scales
 from slow_features.identity import other_settings
 from slow_features.results import files
 from slow_features.results.files import Place
+from slow_features.results.model_card import CARD_FILE, model_card, stored_weights
 from slow_features.tracking import Entry
-from slow_features.tracking.describe import evaluation_settings
+from slow_features.tracking.describe import evaluation_settings, experiment_tags
 
 
 def track(scale: str) -> int:
@@ -60,14 +62,23 @@ def track_everything() -> int:
     return written
 
 
+EXPERIMENT_STAGE = "experiment-probe"
+SETTINGS_FILE = "config.yaml"
+_AGAIN = (
+    f"`python stages/train.py --configs {SETTINGS_FILE} --values output_path=runs/again`, "
+    "with that file of this run"
+)
+
+
 class TrackingError(SlowFeaturesError):
     """Some results cannot be read; all others have their run."""
 
 
 def log_result(config: Experiment, stage: str, place: Place) -> None:
     """Give a result its run; a store that does not work costs one line and nothing else."""
+    tags = experiment_tags(config) if stage == EXPERIMENT_STAGE else {}
     try:
-        tracking.backfill([entry_of(config, stage, place, {})])
+        tracking.backfill([entry_of(config, stage, place, tags)])
     except MachineError as error:
         print(f"warning: {error}; the results are complete without it", file=sys.stderr)
 
@@ -93,11 +104,13 @@ def _entry_by_hand(folder: Path) -> Entry:
     place = Place.below(folder)
     config = validate(files.read_summary(place.train).settings)
     unknown = dict.fromkeys(evaluation_settings(config))  # its files do not say them
-    return entry_of(config, "probe", place, unknown)
+    entry = entry_of(config, "probe", place, unknown)
+    return replace(entry, complete=False)
 
 
 def _experiment_entry(config: Experiment) -> Entry:
-    return entry_of(config, "experiment-probe", Place.recorded(paths.EXPERIMENT), {})
+    place = Place.recorded(paths.EXPERIMENT)
+    return entry_of(config, EXPERIMENT_STAGE, place, experiment_tags(config))
 
 
 def entry_of(config: Experiment, stage: str, place: Place, tags: Mapping[str, str | None]) -> Entry:
@@ -113,8 +126,9 @@ def entry_of(config: Experiment, stage: str, place: Place, tags: Mapping[str, st
         )
     result, summary, run = outputs.result, outputs.summary, outputs.run
     stored = paths.cells() / summary.identity / files.TRAIN / files.WEIGHTS_FILE
+    weights = stored_weights(summary, stored)
     artifacts = [place.probe / files.RESULT_FILE, place.probe / files.PATHS_FILE]
-    artifacts += [stored] if stored.is_file() else []
+    artifacts += [weights] if weights else []
     return Entry(
         config=config,
         stage=stage,
@@ -136,6 +150,11 @@ def entry_of(config: Experiment, stage: str, place: Place, tags: Mapping[str, st
         },
         curve=place.train / files.CURVES_FILE if summary.steps else None,
         artifacts=tuple(artifacts),
+        command=_AGAIN,
+        texts={
+            SETTINGS_FILE: write_yaml_text(config.model_dump()),
+            CARD_FILE: model_card(summary, weights, result),
+        },
     )
 
 
@@ -155,4 +174,10 @@ def _cell_entry(cell: Cell) -> Entry:
         entry = entry_of(cell.config, stage, Place.recorded(cell.path), tags)
     except InputError as error:
         raise InputError(f"{cell.path}: {error}") from None
-    return replace(entry, identity=cell.run_identity(entry.identity))
+    changes = f", with {'; '.join(map(str, cell.changes))}" if cell.changes else ""
+    return replace(
+        entry,
+        identity=cell.run_identity(entry.identity),
+        differs=f"those of {cell.source}{changes}",
+        command=f"`python stages/cell.py {cell.path}`",
+    )

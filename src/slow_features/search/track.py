@@ -9,6 +9,7 @@ from dataclasses import replace
 from slow_features import tracking
 from slow_features.errors import MachineError
 from slow_features.results.files import WEIGHTS_FILE
+from slow_features.results.model_card import CARD_FILE
 from slow_features.results.track import entry_of
 from slow_features.search.definition import Study, studies_of, study_names
 from slow_features.search.outcome import recorded_trials
@@ -55,5 +56,10 @@ def _entry(trial: Trial) -> Entry:
     }
     entry = entry_of(cell.config, "search", cell.place, tags)
     small = tuple(file for file in entry.artifacts if file.name != WEIGHTS_FILE)
-    identity = f"{entry.identity}-{study.name}-trial{trial.number}"
-    return replace(entry, identity=identity, artifacts=small)
+    texts = {name: text for name, text in entry.texts.items() if name != CARD_FILE}
+    return replace(
+        entry,
+        identity=f"{entry.identity}-{study.name}-trial{trial.number}",
+        artifacts=small,
+        texts=texts,
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from slow_features.config.schema import ExperimentBase
 from slow_features.files import sha256_file
 from slow_features.process import has_ended
+from slow_features.tracking.charts import metric_name
 from slow_features.tracking.describe import describe
 from slow_features.tracking.mlflow_sink import CONTENT, MlflowSink, Span, start
 from slow_features.tracking.sink import Description, Metrics, Row
@@ -33,6 +34,10 @@ class Entry:
     artifacts: files to keep a copy of.
     started: when the training began, ISO 8601 with a time zone; None if the result does not know.
     seconds: how long it took; None if the result does not know.
+    differs, command: what the run's description says, see `describe`.
+    texts: more files, by name.
+    complete: False for a result that does not know all of its settings: a finished run of the same
+        weights and errors knows more, and stays.
     """
 
     config: ExperimentBase
@@ -44,16 +49,22 @@ class Entry:
     artifacts: tuple[Path, ...] = ()
     started: str | None = None
     seconds: float | None = None
+    differs: str | None = None
+    command: str | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
 
     def description(self) -> Description:
         """Return the run's name, parameters and tags."""
-        return describe(self.config, self.stage, self.identity, self.tags)
+        said = self.differs, self.command
+        return describe(self.config, self.stage, self.identity, self.tags, *said)
 
     def checksum(self) -> str:
         """Return a checksum of all that the run is made of."""
         files = [sha256_file(path) for path in (self.curve, *self.artifacts) if path]
         times = [self.started, self.seconds]
-        content = [asdict(self.description()), dict(self.metrics), files, times]
+        texts = dict(self.texts)
+        content = [asdict(self.description()), dict(self.metrics), files, texts, times]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def span(self) -> Span | None:
@@ -79,7 +90,7 @@ def backfill(entries: Iterable[Entry]) -> int:
         runs = {run.data.tags.get("identity"): run for run in reversed(store.find())}
         for entry in entries:
             run, checksum = runs.get(entry.identity), entry.checksum()
-            if run is None or not (_is_same(run, checksum) or _is_alive(run)):
+            if run is None or not (_is_same(run, entry, checksum) or _is_alive(run)):
                 # Of the same content: killed just before its end, so it goes on.
                 replace = run is not None and run.data.tags.get(CONTENT, checksum) != checksum
                 sink = start(store, entry.description(), replace, entry.span())
@@ -94,12 +105,24 @@ def _fill(sink: MlflowSink, entry: Entry, checksum: str) -> None:
     sink.log_metrics(entry.metrics)
     for path in entry.artifacts:
         sink.log_artifact(path)
+    for name, text in entry.texts.items():
+        sink.log_text(name, text)
     sink.tag(CONTENT, checksum)
     sink.finish("FINISHED")
 
 
-def _is_same(run: Run, checksum: str) -> bool:
-    return run.info.status == "FINISHED" and run.data.tags.get(CONTENT) == checksum
+def _is_same(run: Run, entry: Entry, checksum: str) -> bool:
+    """Tell whether a run has all that an entry says."""
+    if run.info.status != "FINISHED" or CONTENT not in run.data.tags:
+        return False
+    return run.data.tags[CONTENT] == checksum or (not entry.complete and _covers(run, entry))
+
+
+def _covers(run: Run, entry: Entry) -> bool:
+    """Tell whether a run has the weights and the errors of an entry, whatever else it knows."""
+    weights = run.data.tags.get("weights_checksum") == entry.tags.get("weights_checksum")
+    numbers = {metric_name(k): v for k, v in entry.metrics.items() if not isinstance(v, Sequence)}
+    return weights and numbers.items() <= run.data.metrics.items()
 
 
 def _is_alive(run: Run) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from slow_features.config.schema import ExperimentBase
-from slow_features.errors import InterruptError
+from slow_features.errors import InterruptError, this_command
 from slow_features.interrupt import stop_as_exit
 from slow_features.process import this_process
 from slow_features.tracking.describe import describe, origin
+from slow_features.tracking.machine_load import MachineLoad
 from slow_features.tracking.mlflow_sink import start
 from slow_features.tracking.sink import Description, Metrics, Row, Sink, Status, one_line, reason
 from slow_features.tracking.store import open_store
@@ -29,6 +31,7 @@ class Run:
         self._sinks = list(sinks)
         self._rows: list[Row] = []
         self._flushed_at = time.monotonic()
+        self._load = MachineLoad() if sinks else None
 
     def log_curve(self, rows: Sequence[Row]) -> None:
         """Log rows {"step": 1, "epoch": 0, name: value}; a step that is there is skipped.
@@ -51,10 +54,17 @@ class Run:
         self.flush()
         self._each(lambda sink: sink.log_artifact(Path(path)))
 
+    def log_text(self, name: str, text: str) -> None:
+        """Keep a text with the run, as a file of that name."""
+        self.flush()
+        self._each(lambda sink: sink.log_text(name, text))
+
     def flush(self) -> None:
         """Write the rows that are held back."""
         rows, self._rows = self._rows, []
         self._flushed_at = time.monotonic()
+        if rows and self._load and (load := self._load.sample()):
+            rows.append({"step": rows[-1]["step"], **load})
         if rows:
             self._each(lambda sink: sink.log_curve(rows))
 
@@ -96,8 +106,10 @@ def run(
     """
     with stop_as_exit():
         own = {"process": this_process(), "output_path": config.output_path}
-        more = {**origin(), **own, **(tags or {})}
-        tracked = Run(_open_sinks(config, describe(config, stage, identity, more), from_scratch))
+        more = {**origin(config), **own, **(tags or {})}
+        typed = "dvc repro" if "DVC_STAGE" in os.environ else this_command()
+        said = describe(config, stage, identity, more, command=f"`{typed}`")
+        tracked = Run(_open_sinks(config, said, from_scratch))
         try:
             yield tracked
         except (KeyboardInterrupt, SystemExit, InterruptError) as error:

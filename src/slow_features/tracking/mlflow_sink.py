@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slow_features.tracking.charts import curve_name, metric_name
+from slow_features.tracking.dataset import as_input
 from slow_features.tracking.sink import Description, Metrics, Row, Status
 from slow_features.tracking.store import Store, store_lock
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 CONTENT = "content"  # tag of a back-filled run: checksum of what was filled in
+NOTE = "mlflow.note.content"  # what MLflow shows as the description of a run
 FAILURE = "failure"  # tag of a run that failed: what went wrong
 
 
@@ -51,7 +54,7 @@ class MlflowSink:
     def log_curve(self, rows: Sequence[Row]) -> None:
         """Log the rows whose step is not there yet, a thousand values in a transaction."""
         points = {
-            (name, int(row["step"])): float(value)
+            (curve_name(name), int(row["step"])): float(value)
             for row in rows
             for name, value in row.items()
             if name != "step"
@@ -62,7 +65,7 @@ class MlflowSink:
     def log_metrics(self, metrics: Metrics) -> None:
         """Log final values; MLflow shows the newest one where a value has changed."""
         points = {
-            (name, step): float(value)
+            (metric_name(name), step): float(value)
             for name, values in metrics.items()
             for step, value in enumerate(values if isinstance(values, Sequence) else [values])
         }
@@ -71,6 +74,10 @@ class MlflowSink:
     def log_artifact(self, path: Path) -> None:
         """Keep a copy of a file; one of the same name is replaced."""
         self._client.log_artifact(self.run_id, str(path))
+
+    def log_text(self, name: str, text: str) -> None:
+        """Keep a text as a file; one of the same name is replaced."""
+        self._client.log_text(self.run_id, text, name)
 
     def tag(self, name: str, value: str) -> None:
         """Set one tag."""
@@ -135,10 +142,12 @@ def start(
             run = client.create_run(
                 store.experiment_id,
                 start_time=span and span.at(0),
-                tags=description.tags,
+                tags=_tags(description),
                 run_name=description.name,
             )
     _add_parameters(store, run, description)
+    if description.data:
+        client.log_inputs(run.info.run_id, [as_input(description.data)])
     return MlflowSink(store, run, span, ends)
 
 
@@ -149,8 +158,12 @@ def _take_over(store: Store, run: Run, description: Description) -> None:
     store.client.update_run(run_id, status="RUNNING", name=description.name)
     for name in {CONTENT, FAILURE} & set(run.data.tags):
         store.client.delete_tag(run_id, name)
-    tags = [RunTag(key, value) for key, value in description.tags.items()]
+    tags = [RunTag(key, value) for key, value in _tags(description).items()]
     store.client.log_batch(run_id, tags=tags, synchronous=True)
+
+
+def _tags(description: Description) -> dict[str, str]:
+    return description.tags | {NOTE: description.note}
 
 
 def _add_parameters(store: Store, run: Run, description: Description) -> None:

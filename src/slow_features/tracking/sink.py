@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from slow_features.tracking.dataset import Data
+
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Row = Mapping[str, float]  # one line of a curve: "step" and the values by name
 Metrics = Mapping[str, float | Sequence[float]]  # a number, or a list with one per time step
@@ -20,12 +22,16 @@ class Description:
     name: what lists of runs show.
     parameters: settings by dotted key.
     tags: model, noise, seed, origin: what runs are searched and grouped by.
+    note: what the run is, its settings and its command, in Markdown.
+    data: what it is trained on; None while nobody knows its checksum.
     """
 
     identity: str
     name: str
     parameters: dict[str, str]
     tags: dict[str, str]
+    note: str
+    data: Data | None = None
 
 
 class Sink(Protocol):
@@ -41,6 +47,9 @@ class Sink(Protocol):
 
     def log_artifact(self, path: Path) -> None:
         """Keep a copy of a file."""
+
+    def log_text(self, name: str, text: str) -> None:
+        """Keep a text with the run, as a file of that name."""
 
     def finish(self, status: Status, failure: str | None) -> None:
         """End the run; `failure` is one line about what went wrong."""

@@ -1,7 +1,7 @@
 """MLflow's embedded store: one SQLite file per checkout, whole or not there.
 
-MLflow's environment variables do not apply (MLFLOW_TRACKING_URI, MLFLOW_RUN_ID, ...): every
-process of a checkout meets the same store.
+MLflow's environment variables do not apply (MLFLOW_TRACKING_URI, MLFLOW_RUN_ID, ...), apart from
+that of `machine_load`: every process of a checkout meets the same store.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 from slow_features import paths
 from slow_features.config.schema import WANDB_EXTRA
 from slow_features.errors import MachineError
+from slow_features.tracking.charts import SYSTEM
 from slow_features.tracking.sink import Description, Metrics, Row, Status, one_line
 
 PROJECT = "slow-features"
@@ -40,6 +41,7 @@ class WandbSink:
                 resume=None if from_scratch else "allow",
                 name=description.name,
                 group=description.tags.get("group"),
+                notes=description.note,
                 config={**description.parameters, **description.tags},
                 dir=str(paths.project_root()),
                 allow_val_change=True,
@@ -54,7 +56,9 @@ class WandbSink:
         """Log rows by step; Weights & Biases itself drops those before its last step."""
         for row in rows:
             values = {name: value for name, value in row.items() if name != "step"}
-            self._run.log(values, step=int(row["step"]))
+            own = {name: value for name, value in values.items() if not name.startswith(SYSTEM)}
+            if own:  # it measures the machine itself
+                self._run.log(own, step=int(row["step"]))
 
     def log_metrics(self, metrics: Metrics) -> None:
         """Set final values in the run's summary."""
@@ -67,6 +71,12 @@ class WandbSink:
         else:  # a copy, since save() only links to a file outside the run's folder
             copy = shutil.copy(path, self._run.dir)
             self._run.save(copy, base_path=self._run.dir, policy="now")
+
+    def log_text(self, name: str, text: str) -> None:
+        """Keep a text as a file of the run."""
+        file = Path(self._run.dir, name)
+        file.write_text(text, encoding="utf-8")
+        self._run.save(str(file), base_path=self._run.dir, policy="now")
 
     def finish(self, status: Status, failure: str | None) -> None:
         """End the run; an exit code other than 0 marks it as failed."""

@@ -26,6 +26,7 @@ from slow_features.interrupt import stop_on_signals
 from slow_features.locks import only_one
 from slow_features.results import files
 from slow_features.results.files import CURVES_FILE, RUN_FILE, SUMMARY_FILE, WEIGHTS_FILE
+from slow_features.results.model_card import CARD_FILE, model_card
 from slow_features.training.checkpoint import load_checkpoint, save_checkpoint
 from slow_features.training.curve import Progress
 from slow_features.training.loop import run_steps
@@ -63,6 +64,9 @@ def train(config: Experiment, dataset: StoredDataset, folder: Path, log: bool = 
             run.log_curve(progress.curve)
             for result in (WEIGHTS_FILE, CURVES_FILE, SUMMARY_FILE):
                 run.log_artifact(folder / result)
+            if log:
+                summary = files.read_summary(folder)
+                run.log_text(CARD_FILE, model_card(summary, folder / WEIGHTS_FILE))
         shutil.rmtree(file.parent, ignore_errors=True)  # still locked: nobody is at work in it
     if stop.signal_number is not None:  # it came when there was no step left to stop at
         raise InterruptError(stop.signal_number, "the training is finished and written")
