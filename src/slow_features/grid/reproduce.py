@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from slow_features import paths
 from slow_features.config.schema import Experiment
 from slow_features.errors import InterruptError
-from slow_features.grid.cells import Cell, cells_of
+from slow_features.grid.cells import Cell, cells_of, write_definitions
 from slow_features.grid.machines import Machines
 from slow_features.grid.run import CellsFailedError, record_finished, run_missing
 from slow_features.grid.select import select
@@ -52,6 +52,7 @@ def only_runner() -> AbstractContextManager[None]:
 
 def _everything(config: Experiment, cells: Sequence[Cell], machines: Machines) -> int:
     failure = _run(cells, machines, StoredCell(config))
+    write_definitions(paths.CODE / "grid")  # verify@ needs its scale's; `code` may not have run yet
     verify = ("--force", "--single-item", f"verify@{config.scale}")
     code = run_dvc("repro", "--quiet", *verify) if not failure else 0
     code = code or run_dvc("repro", "--quiet", *(["--keep-going"] if failure else []))
