@@ -162,6 +162,21 @@ def test_table_1_sets_ours_beside_the_published_number_or_says_not_run():
     assert rows[method("IDM").label, "random"][0] is None, "a number that nobody published"
 
 
+def test_table_1_has_searched_hyper_parameters_beside_those_of_one_dot():
+    results = [
+        finished(c, error_px=5.6 if c.variant == "searched" else 8.4)
+        if c.model_type == "SimCLR"
+        else CellResult(c, None, "not run")
+        for c in cells({"three_dots"})
+    ]
+    table = table1(Results("standard", results), read_published())
+    ours = {row[0]: row[4] for row in table.rows if row[1] == "action"}
+    assert (ours["SimCLR"], ours["SimCLR, searched"]) == (pytest.approx(0.3), pytest.approx(0.2))
+    assert ours["VICReg, searched"] == "not run"
+    assert "Random features, searched" not in ours, "what no search has been made for"
+    assert "Searched: the best of 12 trials, study three_dots." in table.caption
+
+
 def test_the_control_table_tells_a_training_that_worked_from_one_that_hardly_moved():
     results = [
         finished(c) if c.variant == "control" else finished(c, losses=(4.0, 3.99), moved=1e-3)

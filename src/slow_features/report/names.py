@@ -67,9 +67,10 @@ def is_searched(cell: Cell) -> bool:
     return Path(cell.source).parent == SEARCHED_FOLDER
 
 
-def searched_in_words(results: Results) -> str:
-    """Return how the hyper-parameters of the variant that was searched were found, if one was."""
-    groups = {r.cell.config.run_group for r in results.cells if is_searched(r.cell)}
+def searched_in_words(results: Results, family: str | None = None) -> str:
+    """Return how searched hyper-parameters were found, in one noise family or in all of them."""
+    there = [r.cell for r in results.cells if family in (None, r.cell.family)]
+    groups = {cell.config.run_group for cell in there if is_searched(cell)}
     return f" Searched: the {'; the '.join(sorted(filter(None, groups)))}." if groups else ""
 
 

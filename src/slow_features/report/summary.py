@@ -21,11 +21,11 @@ from slow_features.report.grid import origin
 from slow_features.report.grid_pictures import figure3_caption
 from slow_features.report.grid_tables import table1
 from slow_features.report.headline import headline_in_words, headline_table
-from slow_features.report.names import is_remedy
+from slow_features.report.names import is_remedy, model_name
 from slow_features.report.page import write_page
 from slow_features.report.remedies import FOUND
-from slow_features.report.results import NO_NOISE, CellResult, Results, all_there, read_cells
-from slow_features.report.style import methods, save, styled
+from slow_features.report.results import CellResult, Results, all_there, read_cells
+from slow_features.report.style import save, styled
 from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
 
 PAGE = paths.REPORTS / "index.html"
@@ -189,11 +189,8 @@ def _with_scale(cells: Sequence[CellResult], error: float) -> str:
 
 def _table1(table: Table, best: Results) -> Table:
     """Return table 1 with the scale behind each row."""
-    scale_of = {
-        methods()[name].label: cells[0].cell.scale
-        for name in methods()
-        if (cells := best.of(THREE_DOTS, NO_NOISE, name))
-    }
+    there = [r.cell for r in best.cells if r.cell.family == THREE_DOTS]
+    scale_of = {model_name(cell): cell.scale for cell in there}
     rows = [type(row)([*row, scale_of.get(str(row[0]))]) for row in table.rows]
     columns = (*table.columns, "scale")
     return Table(table.name, table.title, table.caption, columns, rows, table.digits, merged=1)
