@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import json
 import re
 import shlex
@@ -341,3 +342,24 @@ def test_the_worked_example_of_a_verdict_is_what_its_code_prints(capsys):
         holds = "holds" if outcome == "reproduced" else "does not hold"
         assert row[1 + (model == "SimCLR")] == f"{value} {holds}"
         assert float(margin) > 0 or f"by {margin.removeprefix('-')} px" in page.replace("\n", " ")
+
+
+DOTS_OF_TABLE_1 = ("action", "random", "stationary")
+REPORTED = {"Inverse dynamics": "Inverse dynamics (IDM)", "Reconstruction": "Reconstruction (RSSM)"}
+
+
+def test_table_1_of_the_findings_is_that_of_the_report():
+    with Path("reports/standard/table1.csv").open() as file:
+        ours = {(row["method"], row["dot"]): row["ours"] for row in csv.DictReader(file)}
+    page = Path("docs/findings.md").read_text().partition("## Table 1")[2]
+    rows = [[cell.strip() for cell in line.split("|")] for line in re.findall(r"\|(.+)\|\n", page)]
+    methods = {name: cells[1:] for name, *cells in rows[2:7]}
+    assert list(methods) == ["VICReg", "SimCLR", *REPORTED, "Supervised"]
+    for name, cells in methods.items():
+        for variant, said in zip(("", ", searched"), cells, strict=True):
+            method = REPORTED.get(name, name) + variant
+            numbers = [ours.get((method, dot), "not run") for dot in DOTS_OF_TABLE_1]
+            if "not run" in numbers:
+                assert said in ("not run", "")
+            else:
+                assert said == " / ".join(f"{float(number):.3f}" for number in numbers), method
