@@ -17,14 +17,15 @@ import pytest
 
 from slow_features.config.load import InputError
 from slow_features.grid.cells import cells_of
-from slow_features.report.figure3 import PANELS, draw_figure3, figure3_alt
+from slow_features.report.figure3 import PANELS, draw_figure3, families_by_kind, figure3_alt
 from slow_features.report.grid import write_grid_report
 from slow_features.report.grid_pictures import figure3_caption, image_source
-from slow_features.report.results import Results, read_cells
+from slow_features.report.mechanism import draw_mechanism
+from slow_features.report.results import CellResult, Results, read_cells
 from slow_features.report.spread import spread
 from slow_features.report.style import save, styled
 from tests.fake_cells import cells, finished
-from tests.fake_results import WEIGHTS, places_below, write_fake_cell
+from tests.fake_results import WEIGHTS, fake_dynamics, places_below, write_fake_cell
 
 MISSING = "SimCLR/changing_uniform/alpha1.5-published-seed1"
 OTHER = "IDM/changing_uniform/alpha1.5-published-seed1"  # made with other settings
@@ -169,6 +170,23 @@ def test_a_level_of_figure_3_hides_no_method_and_its_band_stays_near_it():
     assert min(b - a for a, b in itertools.pairwise(alphas)) > 0.05
     assert band.min() == pytest.approx(0.5 - 0.2)
     assert band.max() <= 3.2
+
+
+def test_a_part_of_a_scale_shows_no_panel_of_what_has_not_run_at_all():
+    two = {"changing_uniform", "fixed_uniform"}
+    some = Results(
+        "standard",
+        [
+            finished(c, dynamics=fake_dynamics(5.0)) if c.family in two else CellResult(c, None)
+            for c in cells({*two, "fixed_structured"})
+        ],
+    )
+    with styled():
+        assert len(draw_figure3(some).get_axes()) == 2 * len(two), "each with its axis in px"
+        assert len(draw_mechanism(some).get_axes()) == len(two)
+    assert "Not run at all: fixed structured noise." in figure3_caption(some)
+    nothing = Results("standard", [CellResult(c, None) for c in cells(two)])
+    assert families_by_kind(nothing)[0] == ["changing_uniform", "fixed_uniform"]
 
 
 def test_figure_3_explains_only_what_it_shows(tree):

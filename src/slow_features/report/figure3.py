@@ -79,8 +79,13 @@ def draw_figure3(results: Results, images: str = "photographs", width: float = W
 
 
 def families_by_kind(results: Results) -> tuple[list[str], list[str]]:
-    """Return the noise families of the scale with several levels, and those with one."""
+    """Return the noise families of the scale with several levels, and those with one.
+
+    Where a part of the scale has run, families of which nothing has are left out.
+    """
+    have_run = {result.cell.family for result in results.finished}
     there = [family for family in PANELS if family in results.families]
+    there = [family for family in there if family in have_run] or there
     levels = {f: {r.cell.alpha for r in results.cells if r.cell.family == f} for f in there}
     return [f for f in there if len(levels[f]) > 1], [f for f in there if len(levels[f]) == 1]
 

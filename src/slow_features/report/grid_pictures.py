@@ -76,6 +76,8 @@ def figure3_caption(results: Results) -> str:
     bands = [look.label.lower() for name, look in methods().items() if not MODELS[name].trains]
     no_noise = any(float(r.cell.alpha) == 0 for r in results.cells if r.cell.family in lines)
     absent = [family_name(family) for family in PANELS if family not in results.families]
+    drawn = {*absent, *map(family_name, (*lines, *dots))}
+    idle = [family_name(family) for family in PANELS if family_name(family) not in drawn]
     return caption(
         f"Means over the seeds, with {spread}." if spread else "One seed: no spread.",
         "Grey columns: the methods at one level, shifted sideways about it. The centre's error "
@@ -88,6 +90,7 @@ def figure3_caption(results: Results) -> str:
         "A cross: not run, or not for every seed." if missing(results) else "",
         "Alpha 0 is the same in all panels." if no_noise else "",
         f"Not in this scale: {listed(absent)} noise." if absent else "",
+        f"Not run at all: {listed(idle)} noise." if idle else "",
         "The paper plots this figure and gives no numbers, so none stand here.",
     )
 

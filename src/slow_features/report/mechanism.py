@@ -86,13 +86,18 @@ def mechanism_caption(results: Results) -> str:
 
 
 def _noisy_families(results: Results) -> dict[str, NoiseSetting]:
-    """Return the families whose reference level has noise, fixed noise first."""
+    """Return the families whose reference level has noise, fixed noise first.
+
+    Where a part of the scale has run, families of which nothing has are left out.
+    """
     noisy = {
         result.cell.family: NoiseSetting.from_config(result.cell.config)
         for result in results.cells
         if result.cell.alpha == results.reference_level(result.cell.family) and _has_noise(result)
     }
-    return dict(sorted(noisy.items(), key=lambda item: not item[1].fixed))
+    have_run = {f for f in noisy if any(map(_measured, _bars(results, f).values()))}
+    shown = {family: noisy[family] for family in noisy if family in have_run or not have_run}
+    return dict(sorted(shown.items(), key=lambda item: not item[1].fixed))
 
 
 def _fixed_families(results: Results) -> list[str]:
@@ -105,9 +110,9 @@ def has_mechanism(results: Results) -> bool:
 
 
 def has_repaired(results: Results) -> bool:
-    """Return whether a remedy stands in a bar of fixed noise."""
+    """Return whether what a remedy does to embeddings was measured at fixed noise."""
     return any(
-        is_remedy(cells[0].cell)
+        is_remedy(cells[0].cell) and _measured(cells)
         for family in _fixed_families(results)
         for cells in _bars(results, family).values()
     )
