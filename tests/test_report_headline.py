@@ -18,7 +18,7 @@ from slow_features.report.names import is_remedy, listed, look_of
 from slow_features.report.remedies import remedies_in_words, remedies_table
 from slow_features.report.results import CellResult, Results
 from slow_features.report.style import styled
-from tests.fake_cells import finished, with_remedies
+from tests.fake_cells import cells, finished, with_remedies
 from tests.fake_results import CENTRE_PX, fake_dynamics
 
 RULES = read_rules()
@@ -242,3 +242,12 @@ def test_what_repairs_it_has_a_section_with_table_and_figure(page):
     assert 'rowspan="5"' in section
     assert '<a href="#remedies">' in page.read_text()
     assert "remedies find the dot" in page.read_text().partition("<nav")[0]
+
+
+def test_a_setting_of_which_nothing_has_run_has_no_column_beside_others():
+    two = cells({"changing_uniform", "fixed_uniform"})
+    some = [finished(c) if c.family == "fixed_uniform" else CellResult(c, None) for c in two]
+    titles = headline_table(Results("standard", some), FOUND).columns
+    assert titles == ("method", "fixed uniform 1.25", "fixed uniform 1.25, control")
+    nothing = headline_table(Results("standard", [CellResult(c, None) for c in two]), FOUND)
+    assert "changing uniform 1.5" in nothing.columns

@@ -77,19 +77,11 @@ def headline_table(
 ) -> Table:
     """Return every method's error under one level of each noise family, remedies left out.
 
-    A method that the scale does not have is left out. show: what stands for the mean error of
+    A method that the scale does not have is left out, and a setting of which nothing has run,
+    unless nothing at all has. show: what stands for the mean error of
     some cells.
     """
-    columns = [
-        (family, alpha, variant)
-        for family, alpha in headline_families(results).items()
-        for variant in variants(results)
-        if any(
-            (r.cell.family, r.cell.alpha, r.cell.variant) == (family, alpha, variant)
-            and not is_remedy(r.cell)
-            for r in results.cells
-        )
-    ]
+    columns = _columns(results.finished, results) or _columns(results.cells, results)
     titles = [_title(column) for column in columns]
     there = {result.cell.model_type for result in results.cells}
     rows = [_row(results, name, columns, show) for name in methods() if name in there]
@@ -107,6 +99,17 @@ def headline_table(
         ],
         dict.fromkeys(titles, 2),
     )
+
+
+def _columns(cells: Sequence[CellResult], results: Results) -> list[Column]:
+    """Return family, level and variant of the settings that some cells have, in a fixed order."""
+    there = {(r.cell.family, r.cell.alpha, r.cell.variant) for r in cells if not is_remedy(r.cell)}
+    return [
+        (family, alpha, variant)
+        for family, alpha in headline_families(results).items()
+        for variant in variants(results)
+        if (family, alpha, variant) in there
+    ]
 
 
 def _title(column: Column) -> str:
