@@ -49,7 +49,7 @@ takeover: $(READY) ## keep the results after a refactoring that leaves the same 
 test: $(READY) ## run the tests and the linter
 	ruff check .
 	ruff format --check .
-	pytest -n 2
+	pytest -n 2 --dist worksteal
 
 test-all: $(READY) ## run the slow tests too
 	pytest -n 2 -m ''
