@@ -1,12 +1,17 @@
-"""Two choices of the code, each beside the same code without it, in turns.
+"""Choices of the code, each beside the same code without it, in turns.
 
-    python -m benchmarks.levers      # two minutes
+    python -m benchmarks.levers                  # ten minutes
+    python -m benchmarks.levers pages lock       # some of them
 
-The encoder's last linear layer in float32 (accuracy, at the price of some speed): bfloat16 steps of
-VICReg, batch 64, one thread. torch's compiler left out: CPU seconds of a whole cell with one step.
-Prints a Markdown table.
+layer: the encoder's last linear layer in float32 (accuracy, at the price of some speed); bfloat16
+steps of VICReg, batch 64, one thread, on a processor that has bfloat16. The others are CPU seconds
+of whole processes. compiler: a cell with one step, torch's compiler left out. pages: those of quick
+and of the searches, no file of settings parsed twice and no sample drawn twice. driver: of two
+cells that sleep, without Dask's clock and profiler. lock: `dvc repro --dry`, a scale's definition
+in a file instead of among the parameters of each stage. Prints a Markdown table.
 """
 
+import argparse
 import os
 import resource
 import subprocess
@@ -21,12 +26,50 @@ from benchmarks.turns import Side, take_turns, workers
 
 BATCH = 64
 PROCESSES = 5
+PARAMETERS_IN_LOCK = "307d273"  # the last revision whose dvc.lock has every scale's definition
 _CELL = "from benchmarks.cell import main; main()"
 _WITH_COMPILER = "import slow_features.training.machine as m; m.leave_compiler_out = lambda: None; "
+_EVERYTHING_TWICE = """
+from slow_features.config import yaml_text
+from slow_features.report import grid_figures
+yaml_text._parsed = yaml_text._parsed.__wrapped__
+grid_figures.picture_samples = grid_figures.picture_samples.__wrapped__
+"""
+_PAGES = {
+    "quick": """
+import sys
+from pathlib import Path
+from slow_features.grid.cells import cells_of
+from slow_features.report.grid import write_page_about
+from slow_features.report.results import Results, read_cells
+write_page_about(Results("quick", read_cells(cells_of("quick"))), Path(sys.argv[1], "quick"))
+""",
+    "the searches": """
+import sys
+from pathlib import Path
+from slow_features.report.search import write_search_report
+write_search_report(Path(sys.argv[1], "searches"))
+""",
+}
+_WITH_CLOCK = """
+from slow_features.grid import cluster
+for name in ("distributed.admin.tick.interval", "distributed.worker.profile.enabled"):
+    del cluster._SETTINGS[name]
+"""
+_DRIVER = """
+from pathlib import PurePath
+from slow_features.grid.engine import Job, run_jobs
+from slow_features.grid.machines import Machines
+sleep = ["-c", "import time; time.sleep(60)"]
+jobs = [Job(name, sleep, PurePath(f"{name}.log")) for name in ("one", "other")]
+run_jobs(jobs, Machines(jobs=2), lambda state: None)
+"""
+_DRY = "from dvc.cli import main; main(['repro', '--dry', '--quiet'])"
 
 
-def last_layer(data):
+def last_layer(home):
     """Return the median milliseconds of a step: the layer in bfloat16, and in float32 as it is."""
+    write_data(FULL, data := home / "layer")
     texts = values(FULL, "VICReg", BATCH, "precision=bfloat16")
     with workers(2) as (rounded, exact):
         sides = {
@@ -34,26 +77,67 @@ def last_layer(data):
             "as it is": Side([exact], request("ours", "training_step", texts, data), 1),
         }
         found = take_turns(sides, FULL.rounds, FULL.block_seconds)
-    return [1e3 / found[side]["median"] for side in sides]
+    yield "a bfloat16 step, ms: last layer in float32", [1e3 / found[s]["median"] for s in sides]
 
 
-def compiler(data, folder):
-    """Return the median CPU seconds of a cell's process: importing the compiler, and as it is."""
+def compiler(home):
+    """Measure a cell's process: importing the compiler, and as it is."""
+    write_data(FULL, data := home / "compiler")
     few = [f"{key}={BATCH}" for key in ("dataset_size", "val_dataset_size")]
     few += [f"probing_cfg.sequences={BATCH}", "vicreg.epochs=1", "threads=1"]
     texts = [*values(FULL, "VICReg", BATCH), *few]
-    codes, seconds = (_WITH_COMPILER + _CELL, _CELL), ([], [])
+    run = [data, home / "cell", "--values", *texts]
+    found = _in_turns((_WITH_COMPILER + _CELL, run, home), (_CELL, run, home))
+    yield "a cell's process, CPU s: compiler left out", found
+
+
+def pages(home):
+    """Measure the writing of two pages: everything read and drawn again, and as it is."""
+    for name, code in _PAGES.items():
+        found = _in_turns((_EVERYTHING_TWICE + code, [home]), (code, [home]))
+        yield f"the page of {name}, CPU s: nothing parsed or drawn twice", found
+
+
+def driver(home):
+    """Measure the driver of two cells that sleep for a minute: with Dask's clock, and as it is."""
+    found = _in_turns((_WITH_CLOCK + _DRIVER, [], home), (_DRIVER, [], home))
+    yield "a driver for a minute, CPU s: no clock, no profiler", found
+
+
+def lock(home):
+    """Measure DVC with nothing to do in clones of two revisions: parameters, and files."""
+    clones = {"HEAD": home / "files", PARAMETERS_IN_LOCK: home / "parameters"}
+    for revision, clone in clones.items():
+        subprocess.run(["git", "clone", "-q", ".", str(clone)], check=True)
+        subprocess.run(["git", "checkout", "-q", revision], cwd=clone, check=True)
+    before, after = ((_DRY, [], clones[name]) for name in (PARAMETERS_IN_LOCK, "HEAD"))
+    found = _in_turns(before, after, inside=True)
+    yield "`dvc repro --dry`, CPU s: scales in files of their own", found
+
+
+LEVERS = {f.__name__.removeprefix("last_"): f for f in (last_layer, compiler, pages, driver, lock)}
+
+
+def _in_turns(*sides, inside=False):
+    """Return the median CPU seconds of some processes: code, arguments and home of each.
+
+    home: where checkpoints, logs and the store go, or with `inside` the folder to run in; without
+    one it is this checkout.
+    """
+    seconds = [[] for _ in sides]
     for _ in range(PROCESSES):
-        for code, found in zip(codes, seconds, strict=True):
-            found.append(_cpu_seconds(code, [data, folder / "cell", "--values", *texts], folder))
+        for (code, arguments, *home), found in zip(sides, seconds, strict=True):
+            elsewhere = {} if inside or not home else {"DVC_ROOT": str(*home)}
+            found.append(_cpu_seconds(code, arguments, elsewhere, *(home if inside else ())))
     return [median(found) for found in seconds]
 
 
-def _cpu_seconds(code, arguments, home):
+def _cpu_seconds(code, arguments, more, folder=None):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        env=os.environ | {"DVC_ROOT": str(home)},  # no checkpoint or run in this checkout
+        env=os.environ | more,
+        cwd=folder,
         check=True,
         capture_output=True,
     )
@@ -62,16 +146,16 @@ def _cpu_seconds(code, arguments, home):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as home:
-        data = Path(home) / "data"
-        write_data(FULL, data)
-        rows = {
-            "a bfloat16 step, ms: last layer in float32": last_layer(data),
-            "a cell's process, CPU s: compiler left out": compiler(data, Path(home)),
-        }
-    print("| choice | without | with | ratio |\n|---|---|---|---|")
-    for name, (without, chosen) in rows.items():
-        print(f"| {name} | {without:.3g} | {chosen:.3g} | x{without / chosen:.2f} |")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "levers", nargs="*", default=[*LEVERS], metavar="LEVER", help=str([*LEVERS])
+    )
+    print("| choice | without | with | ratio |\n|---|---|---|---|", flush=True)
+    for name in parser.parse_args().levers:
+        with tempfile.TemporaryDirectory() as home:
+            for what, (without, chosen) in LEVERS[name](Path(home)):
+                ratio = without / chosen
+                print(f"| {what} | {without:.3g} | {chosen:.3g} | x{ratio:.2f} |", flush=True)
 
 
 if __name__ == "__main__":
