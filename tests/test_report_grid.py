@@ -16,9 +16,16 @@ from pathlib import Path
 import pytest
 
 from slow_features.config.load import InputError
-from slow_features.grid.cells import cells_of
-from slow_features.report.figure3 import PANELS, draw_figure3, families_by_kind, figure3_alt
+from slow_features.grid.cells import TUNED_FAMILY, cells_of
+from slow_features.report.figure3 import (
+    PANELS,
+    draw_figure3,
+    families_by_kind,
+    figure3_alt,
+    untuned,
+)
 from slow_features.report.grid import write_grid_report
+from slow_features.report.grid_figures import draw_errors_by_frame
 from slow_features.report.grid_pictures import figure3_caption, image_source
 from slow_features.report.mechanism import draw_mechanism
 from slow_features.report.results import CellResult, Results, read_cells
@@ -184,7 +191,13 @@ def test_a_part_of_a_scale_shows_no_panel_of_what_has_not_run_at_all():
     with styled():
         assert len(draw_figure3(some).get_axes()) == len(two)
         assert len(draw_mechanism(some).get_axes()) == len(two)
+        assert len(draw_errors_by_frame(some).get_axes()) == len(two)
     assert "Not run at all: fixed structured noise." in figure3_caption(some)
+    only_fixed = Results("standard", [r for r in some.cells if r.cell.family == "fixed_structured"])
+    assert only_fixed.shown_families == ["fixed_structured"], "nothing has run: all of it is shown"
+    assert untuned(some)
+    without = [CellResult(r.cell, None) if r.cell.family == TUNED_FAMILY else r for r in some.cells]
+    assert not untuned(Results("standard", without))
     nothing = Results("standard", [CellResult(c, None) for c in cells(two)])
     assert families_by_kind(nothing)[0] == ["changing_uniform", "fixed_uniform"]
 

@@ -79,13 +79,8 @@ def draw_figure3(results: Results, images: str = "photographs", width: float = W
 
 
 def families_by_kind(results: Results) -> tuple[list[str], list[str]]:
-    """Return the noise families of the scale with several levels, and those with one.
-
-    Where a part of the scale has run, families of which nothing has are left out.
-    """
-    have_run = {result.cell.family for result in results.finished}
-    there = [family for family in PANELS if family in results.families]
-    there = [family for family in there if family in have_run] or there
+    """Return the noise families to show that have several levels, and those with one."""
+    there = [family for family in PANELS if family in results.shown_families]
     levels = {f: {r.cell.alpha for r in results.cells if r.cell.family == f} for f in there}
     return [f for f in there if len(levels[f]) > 1], [f for f in there if len(levels[f]) == 1]
 
@@ -196,7 +191,8 @@ def plotted_variants(results: Results, family: str) -> list[str]:
 
 def untuned(results: Results) -> list[str]:
     """Return the variants with the hyper-parameters of another level of the same noise."""
-    there = [r.cell for r in results.cells if r.cell.family == TUNED_FAMILY]
+    shown = TUNED_FAMILY in results.shown_families
+    there = [r.cell for r in results.cells if shown and r.cell.family == TUNED_FAMILY]
     own = [cell for cell in there if is_remedy(cell) or is_searched(cell)]
     others = [cell.variant for cell in there if cell.variant != PUBLISHED and cell not in own]
     return list(dict.fromkeys(others))

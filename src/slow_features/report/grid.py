@@ -79,7 +79,7 @@ def _content(
         "verified": _verified(results.scale),
         "cards": cell_cards(results),
         "elsewhere": _elsewhere(results),
-        "families": {family: family_name(family) for family in results.families},
+        "families": {family: family_name(family) for family in results.shown_families},
     }
 
 

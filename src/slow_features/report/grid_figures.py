@@ -36,7 +36,7 @@ def reference_cells(results: Results, family: str) -> list[CellResult]:
 
 def draw_errors_by_frame(results: Results, width: float = WIDE) -> Figure:
     """Draw RMSE by frame of every method, a panel for each family at its reference level."""
-    families = results.families
+    families = results.shown_families
     figure, grid = panels(len(families), width, 4.0, 2.9, sharey=True)
     for axes, family in zip(grid, families, strict=True):
         _errors_panel(axes, results, reference_cells(results, family))
@@ -82,7 +82,7 @@ def _say_missing(axes: Axes, cells: Sequence[CellResult]) -> None:
 def errors_by_frame_alt(results: Results) -> str:
     """Return what the figure shows: the error at frame 0, and at the last frame."""
     said = []
-    for family in results.families:
+    for family in results.shown_families:
         curves = {
             model_name(cell.cell): cell.finished.result.pred.per_step_px
             for cell in reference_cells(results, family)

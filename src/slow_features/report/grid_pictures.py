@@ -54,7 +54,7 @@ def grid_pictures(results: Results, folder: Path) -> dict[str, Picture]:
         pictures.append(_repaired(results, folder))
     if untuned(results):
         pictures.append(_untuned(results, folder))
-    for family in results.families:
+    for family in results.shown_families:
         pictures.append(_losses(results, family, folder))
         if has_paths(results, family):
             pictures.append(_paths(results, family, folder))
@@ -76,8 +76,8 @@ def figure3_caption(results: Results) -> str:
     bands = [look.label.lower() for name, look in methods().items() if not MODELS[name].trains]
     no_noise = any(float(r.cell.alpha) == 0 for r in results.cells if r.cell.family in lines)
     absent = [family_name(family) for family in PANELS if family not in results.families]
-    drawn = {*absent, *map(family_name, (*lines, *dots))}
-    idle = [family_name(family) for family in PANELS if family_name(family) not in drawn]
+    there = [family for family in PANELS if family in results.families]
+    idle = [family_name(family) for family in there if family not in results.shown_families]
     return caption(
         f"Means over the seeds, with {spread}." if spread else "One seed: no spread.",
         "Grey columns: the methods at one level, shifted sideways about it. The centre's error "

@@ -86,18 +86,16 @@ def mechanism_caption(results: Results) -> str:
 
 
 def _noisy_families(results: Results) -> dict[str, NoiseSetting]:
-    """Return the families whose reference level has noise, fixed noise first.
-
-    Where a part of the scale has run, families of which nothing has are left out.
-    """
+    """Return the families to show whose reference level has noise, fixed noise first."""
+    shown = results.shown_families
     noisy = {
         result.cell.family: NoiseSetting.from_config(result.cell.config)
         for result in results.cells
-        if result.cell.alpha == results.reference_level(result.cell.family) and _has_noise(result)
+        if result.cell.family in shown
+        and result.cell.alpha == results.reference_level(result.cell.family)
+        and _has_noise(result)
     }
-    have_run = {f for f in noisy if any(map(_measured, _bars(results, f).values()))}
-    shown = {family: noisy[family] for family in noisy if family in have_run or not have_run}
-    return dict(sorted(shown.items(), key=lambda item: not item[1].fixed))
+    return dict(sorted(noisy.items(), key=lambda item: not item[1].fixed))
 
 
 def _fixed_families(results: Results) -> list[str]:

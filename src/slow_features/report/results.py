@@ -132,6 +132,12 @@ class Results:
         """Noise families with cells in this scale, in the grid's order."""
         return list(dict.fromkeys(result.cell.family for result in self.cells))
 
+    @property
+    def shown_families(self) -> list[str]:
+        """The families that figures show: those of which something has run, else all of them."""
+        have_run = {result.cell.family for result in self.finished}
+        return [family for family in self.families if family in have_run] or self.families
+
     def of(self, family: str, alpha: str, model: str, variant: str = PUBLISHED) -> list[CellResult]:
         """Return the cells of one setting, one for each seed; none if it is not in the scale.
 

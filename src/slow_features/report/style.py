@@ -151,7 +151,8 @@ def side_by_side(place: Figure | SubFigure, count: int, columns: int, **shared: 
 def legend_below(figure: Figure | SubFigure, named: Mapping[str, Any]) -> None:
     """Name what is drawn below all panels; nothing where there is nothing to tell apart."""
     if len(named) > 1:
-        columns = max(1, int(figure.get_figure(root=True).get_figwidth() // 1.9))
+        needed = max(1.9, 0.5 + 0.065 * max(map(len, named)))  # inches, for the longest name
+        columns = max(1, int(figure.get_figure(root=True).get_figwidth() // needed))
         place = {"loc": "outside lower center", "ncols": min(columns, len(named))}
         figure.legend(named.values(), named.keys(), **place)
 
