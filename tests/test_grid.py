@@ -14,11 +14,12 @@ from slow_features.grid import write_configs
 from slow_features.grid.cells import cells_of, config_file, load_grid
 from slow_features.grid.engine import Job, failure_lines, run_jobs
 from slow_features.grid.machines import Machines
+from slow_features.grid.plan import sequences_of
 from slow_features.grid.run import _jobs, data_groups, find_cell
 from slow_features.grid_stages import run_stage
 from slow_features.models.registry import MODELS
 
-SCALES = ("quick", "seeds", "remedies", "standard", "paper")
+SCALES = ("quick", "seeds", "remedies", "standard", "published", "paper")
 
 
 @pytest.mark.parametrize("row", published_rows(), ids=lambda row: row["file"])
@@ -98,6 +99,18 @@ def test_the_published_probe_is_fitted_once_for_each_method(scale):
     cells = [cell for cell in cells_of(scale) if cell.adam_probe]
     assert sorted(cell.model_type for cell in cells) == sorted(load_grid(scale)["models"])
     assert {cell.seed for cell in cells} == {1}
+
+
+def test_the_published_budget_changes_no_published_setting_and_has_the_published_probe():
+    for cell in cells_of("published"):
+        assert cell.adam_probe == (cell.variant != "control")
+        if cell.variant == "published":
+            assert {change.key for change in cell.changes} <= {"dataset_type"}  # of Random
+        if cell.variant == "searched":
+            assert [change.key for change in cell.changes] == ["hyper-parameters"]
+        if cell.model_type != "Random":
+            assert sequences_of(cell.config) > 0.99e6
+            assert cell.config.n_steps == 17
 
 
 def test_a_smaller_batch_keeps_the_rate_per_step():

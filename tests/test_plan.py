@@ -107,6 +107,17 @@ def test_the_store_wins_over_git(project):
     assert speed.known_speeds() == {kind_here(cell.config): 1e6}
 
 
+def test_speed_in_another_arithmetic_is_not_expected_here(project):
+    """Processors of one name differ in whether they multiply bfloat16."""
+    cell = cells_of("quick")[0]
+    file = run_cell(cell).run
+    run = read_run(file)
+    other = {"float32": "bfloat16", "bfloat16": "float32"}[run.arithmetic]
+    file.write_text(RunRecord(**run.model_dump() | {"arithmetic": other}).model_dump_json())
+    assert len(speed.known_speeds()) == 1
+    assert kind_here(cell.config) not in speed.known_speeds()
+
+
 def test_the_kind_of_a_training_is_its_size_and_not_its_rates():
     def kind(*values):
         return kind_here(load_config(["params.yaml"], ["device=cpu", *values]).config)
@@ -151,7 +162,16 @@ def test_a_scale_of_ones_own_has_a_file_of_its_own(project):
     own = grids["quick"] | {"levels": {"fixed_uniform": ["0.5"]}, "seeds": [7]}
     (project / "grids").mkdir()
     (project / "grids/mine.yaml").write_text(yaml.safe_dump(own))
-    assert scales() == ["mixtures", "paper", "quick", "remedies", "seeds", "standard", "mine"]
+    assert scales() == [
+        "mixtures",
+        "paper",
+        "published",
+        "quick",
+        "remedies",
+        "seeds",
+        "standard",
+        "mine",
+    ]
     cells = select(["mine/*/*/*-published-*"])
     assert [str(cell.path) for cell in cells] == [
         "mine/VICReg/fixed_uniform/alpha0.5-published-seed7"

@@ -310,7 +310,7 @@ def test_what_was_not_run_is_folded_away_once(report):
         r'(.*)<details class="absent">(.*?)</details>.*', page, re.DOTALL
     ).groups()
     shown = shown.partition("<body>")[2]
-    assert "Scales that have it: remedies, standard, paper" in shown
+    assert "Scales that have it: remedies, standard, published, paper" in shown
     for published in ("0.229", "0.277"):  # table 1 is wholly not run
         assert f">{published}</td>" in folded
         assert f">{published}</td>" not in shown
@@ -371,7 +371,7 @@ def test_the_first_screen_counts_the_parts_that_the_scale_judges(report):
 
 def test_an_unknown_scale_is_refused(tmp_path):
     with pytest.raises(
-        InputError, match="allowed: quick, seeds, remedies, mixtures, standard, paper"
+        InputError, match="allowed: quick, seeds, remedies, mixtures, standard, published, paper"
     ):
         write_grid_report("huge", places_below(tmp_path), tmp_path / "report")
 

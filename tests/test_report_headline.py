@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from slow_features.grid.cells import cells_of
+from slow_features.grid.cells import cells_of, scales
 from slow_features.report import grid
 from slow_features.report.criteria import read_rules
 from slow_features.report.figure3 import draw_figure3
@@ -193,7 +193,7 @@ def test_every_variant_has_its_own_look_in_figure_3(repaired):
     assert len({line.get_color() for line in ours}) == 1, "of one model"
 
 
-@pytest.mark.parametrize("scale", ["quick", "seeds", "remedies", "mixtures", "standard", "paper"])
+@pytest.mark.parametrize("scale", scales())
 def test_no_two_variants_of_a_method_look_the_same_at_any_scale(scale):
     results = Results(scale, [CellResult(cell, None) for cell in cells_of(scale)])
     looks = {(r.cell.model_type, r.cell.variant): look_of(results, r.cell) for r in results.cells}

@@ -30,6 +30,7 @@ from slow_features.report.spread import spread, spread_in_words
 from slow_features.report.style import method, methods
 from slow_features.report.tables import Table, indented
 from tests.fake_cells import cells, finished
+from tests.fake_results import fake_result
 
 # The spread over seeds
 
@@ -160,6 +161,24 @@ def test_table_1_sets_ours_beside_the_published_number_or_says_not_run():
     assert its == pytest.approx(of_roots - 0.277)
     assert rows["SimCLR", "action"] == (0.193, None, "not run", None, None, None, None)
     assert rows[method("IDM").label, "random"][0] is None, "a number that nobody published"
+
+
+def test_table_1_has_the_published_probe_where_it_was_fitted():
+    per_dot = {"action": 7.0, "random": 8.4, "stationary": 1.4}
+    (cell,) = [
+        c for c in cells({"three_dots"}) if (c.model_type, c.variant) == ("IDM", "published")
+    ]
+    adam = fake_result(cell.config, 6.0, per_dot, solver="adam")
+    alone = table1(Results("standard", [finished(cell, per_dot=per_dot)]), read_published())
+    both = table1(Results("standard", [finished(cell, 5.0, adam=adam)]), read_published())
+    assert both.columns == (*alone.columns, "ours, by Adam", "difference by Adam")
+    assert {len(row) for row in both.rows} == {len(both.columns)}
+    assert {len(row) for row in alone.rows} == {len(alone.columns)}
+    rows = {tuple(row[:2]): row for row in both.rows}
+    label = method("IDM").label
+    assert rows[label, "action"][-2:] == (pytest.approx(0.25), pytest.approx(0.25 - 0.035))
+    assert rows[label, "random"][-2:] == (pytest.approx(0.3), None)
+    assert rows["SimCLR", "action"][-2:] == rows["start", "action"][-2:] == (None, None)
 
 
 def test_table_1_has_searched_hyper_parameters_beside_those_of_one_dot():

@@ -183,18 +183,21 @@ def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed
     file, tuned = _files(grid, key)
     settings = settings_of(file, model_type)
     changes = []
+    published = settings
     if file.parent == SEARCHED_FOLDER:
-        published = config_file(family, alpha, model_type)
-        changes.append(Change("hyper-parameters", settings.get("run_group"), published.name))
+        own_file = config_file(family, alpha, model_type)
+        published = settings_of(own_file, model_type)
+        changes.append(Change("hyper-parameters", settings.get("run_group"), own_file.name))
     if tuned:
         settings = _with_hyper_parameters(settings, tuned)
         changes.append(Change("hyper-parameters of", tuned.name, file.name))
     settings |= _noise(family, alpha)
     changes += _dots(settings, family, model_type)
-    changes += _apply_budget(settings, model_type, grid["budgets"].get(model_type, {}))
+    budget = grid["budgets"].get(model_type, {})
+    changes += _apply_budget(settings, model_type, budget, validate(published))
     settings |= {"seed": seed, "threads": 1, **grid["settings"]}
-    at_level = variant == PUBLISHED and alpha in grid["adam_probe"].get(family, [])
-    adam = at_level and seed == grid["seeds"][0]
+    own = variant == PUBLISHED or file.parent == SEARCHED_FOLDER
+    adam = own and alpha in grid["adam_probe"].get(family, []) and seed == grid["seeds"][0]
     config = validate(settings)
     if adam:
         with_adam(config)  # what does not fit is refused here, not after the training
@@ -288,19 +291,22 @@ def _with_hyper_parameters(own: dict[str, Any], file: Path) -> dict[str, Any]:
 
 
 def _apply_budget(
-    settings: dict[str, Any], model_type: str, budget: dict[str, Any]
+    settings: dict[str, Any], model_type: str, budget: dict[str, Any], published: Experiment
 ) -> list[Change]:
-    """Shorten the training and change the batch at the same rate per step; say what changed."""
+    """Set the length of the training, and a smaller batch at the same rate per step.
+
+    Returns what is now otherwise than published.
+    """
     changes = []
     before = validate(settings)
     section = settings.setdefault(section_name(model_type), {})
     for key, value in budget.items():
-        where, published = section, getattr(before.model, key, None)
-        if key == "n_steps":
-            where, published = settings, before.n_steps
-        if key != "batch_at_most" and value != published:
-            where[key] = value
-            changes.append(Change(key, value, published))
+        if key == "batch_at_most":
+            continue
+        where, file = (settings, published) if key == "n_steps" else (section, published.model)
+        where[key] = value
+        if value != getattr(file, key, None):
+            changes.append(Change(key, value, getattr(file, key, None)))
     batch = min(before.batch_size, budget.get("batch_at_most", before.batch_size))
     if batch != before.batch_size:
         settings["dataset_batch_size"] = batch

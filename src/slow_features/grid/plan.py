@@ -77,9 +77,11 @@ def sequences_of(config: Experiment) -> int:
 
 def kind_here(config: Experiment) -> Kind:
     """Return what decides the speed of a training on this machine."""
-    from slow_features.training.machine import choose_device
+    from slow_features.training.machine import choose_device, product_dtype
 
-    return kind_of(settings_of_weights(config), str(choose_device(config.device)))
+    device = choose_device(config.device)
+    arithmetic = "bfloat16" if product_dtype(config.precision, device) else "float32"
+    return kind_of(settings_of_weights(config), str(device), arithmetic)
 
 
 def plan(cells: Sequence[Cell], pace: Pace | None = None, at_once: int | None = None) -> str:

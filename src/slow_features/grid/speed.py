@@ -30,17 +30,19 @@ _EVALUATED = 500
 _NO_SPEED = (InputError, KeyError, AttributeError, TypeError)
 
 
-def kind_of(settings: Mapping[str, Any], device: str) -> Kind:
+def kind_of(settings: Mapping[str, Any], device: str, arithmetic: str | None) -> Kind:
     """Return what decides how long a training takes for a sequence, its batch and rates aside.
 
     settings: those of the weights. A coefficient counts by whether its term is there at all.
+    arithmetic: what `precision` came to, since processors of one name differ in what they have.
     """
     section = settings[section_name(settings["model_type"])]
     sizes = {key: bool(v) if isinstance(v, float) else v for key, v in section.items()}
     without = {"epochs", "batch_size"}
     return (
-        *(settings[key] for key in ("model_type", "precision", "threads", "n_steps")),
+        *(settings[key] for key in ("model_type", "threads", "n_steps")),
         device,
+        arithmetic,
         *sorted((key, size) for key, size in sizes.items() if key not in without),
     )
 
@@ -59,7 +61,7 @@ def _medians(places: Iterator[Place]) -> dict[Kind, float]:
     for place in places:
         try:
             summary, run = read_summary(place.train), read_run(place.run)
-            kind = kind_of(summary.settings, run.device)
+            kind = kind_of(summary.settings, run.device, run.arithmetic)
         except _NO_SPEED:
             continue
         if run.machine.get("cpu") == cpu and summary.steps:

@@ -29,6 +29,7 @@ from slow_features.report.style import method, methods
 from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
 
 AVERAGE = "average"  # over the three dots
+_BY_ADAM = ("ours, by Adam", "difference by Adam")
 
 
 def table1(results: Results, published: Mapping[str, Any]) -> Table:
@@ -48,8 +49,12 @@ def table1(results: Results, published: Mapping[str, Any]) -> Table:
             if cells or variant == PUBLISHED:
                 label = model_name(cells[0].cell) if cells else method(name).label
                 rows += [_table1_row(label, dot, known, cells) for dot in (AVERAGE, *DOTS)]
+    rows += _start_rows(results)
     ours = ("ours", "our std", "difference", "ours, mean of roots", "difference of that")
-    columns = ("method", "dot", "published", "published std", *ours)
+    columns = ("method", "dot", "published", "published std", *ours, *_BY_ADAM)
+    if not any(r.finished.adam for r in results.finished if r.cell.family == THREE_DOTS):
+        columns = columns[: -len(_BY_ADAM)]
+        rows = [type(row)(row[: len(columns)]) for row in rows]
     return Table(
         "table1",
         "Table 1: three dots, RMSE on the unit square",
@@ -57,11 +62,12 @@ def table1(results: Results, published: Mapping[str, Any]) -> Table:
         "steps. Mean of roots: the mean over steps of each step's root, which is smaller; which of "
         "the two was published is not said, see the baseline start: where each dot was at first, "
         "known exactly, and nothing of its moves. No model can do better than that on the random "
-        "dot. std: over the seeds. A dash: not published, or a single seed. Without published "
+        "dot. std: over the seeds. A dash: not published, or a single seed. By Adam: the published "
+        "probe on the same weights, root of the mean, where it was fitted. Without published "
         f"numbers: {', '.join(unpublished)}. For three dots no hyper-parameters were published: "
         f"these are those of one dot without noise.{searched_in_words(results, THREE_DOTS)}",
         columns,
-        [*rows, *_start_rows(results)],
+        rows,
         dict.fromkeys(columns[2:], 3),
         merged=1,
     )
@@ -73,12 +79,22 @@ def _table1_row(
     theirs, their_std = known.get(dot), known.get(f"{dot}_std")
     start = (label, dot, theirs, their_std)
     if not all_there(cells):
-        return NotRun((*start, NOT_RUN, None, None, None, None))
+        return NotRun((*start, NOT_RUN, *[None] * 6))
     both = [_both_averages(cell.mean_squares(), dot) for cell in cells]
     ours, of_roots = (fmean(errors) for errors in zip(*both, strict=True))
     spread = stdev(errors for errors, _ in both) if len(both) > 1 else None
-    apart = [None if theirs is None else error - theirs for error in (ours, of_roots)]
-    return (*start, ours, spread, apart[0], of_roots, apart[1])
+    by_adam = _error_by_adam(cells, dot)
+    apart = [
+        None if None in (theirs, error) else error - theirs for error in (ours, of_roots, by_adam)
+    ]
+    return (*start, ours, spread, apart[0], of_roots, apart[1], by_adam, apart[2])
+
+
+def _error_by_adam(cells: Sequence[CellResult], dot: str) -> float | None:
+    """Return the mean over the cells that the published probe was fitted for, unit square."""
+    found = [adam.pred for cell in cells if (adam := cell.finished.adam)]
+    errors = [one.rmse_px if dot == AVERAGE else one.per_dot_px[dot] for one in found]
+    return to_unit_square(fmean(errors)) if errors else None
 
 
 def _start_rows(results: Results) -> list[Sequence[Value]]:
@@ -89,7 +105,7 @@ def _start_rows(results: Results) -> list[Sequence[Value]]:
     rows = []
     for dot in (AVERAGE, *DOTS):
         error, of_roots = _both_averages(cells[0].start_mean_squares(), dot)
-        rows.append(("start", dot, None, None, error, None, None, of_roots, None))
+        rows.append(("start", dot, None, None, error, None, None, of_roots, None, None, None))
     return rows
 
 
