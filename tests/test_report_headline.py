@@ -165,6 +165,18 @@ def test_three_dots_are_three_numbers():
     assert table.rows[0][-1] is None, "the dots are found or lost one by one"
 
 
+def test_the_table_leaves_out_settings_of_which_nothing_has_run():
+    there = with_remedies("quick", REMEDIES)
+    part = results_of(there, absent=lambda cell: cell.family != "fixed_uniform")
+    columns = remedies_table(part, FOUND).columns
+    assert [name for name in columns if "uniform" in name] == ["fixed uniform 1.25"]
+    nothing = remedies_table(results_of(there, absent=lambda cell: True), FOUND).columns
+    assert [name for name in nothing if "uniform" in name] == [
+        "changing uniform 1.5",
+        "fixed uniform 1.25",
+    ]
+
+
 def test_the_page_says_which_remedies_work(repaired):
     assert remedies_in_words(repaired, FOUND) == (
         "With fixed uniform noise 1.25, 4 of 6 remedies find the dot, best VICReg, "

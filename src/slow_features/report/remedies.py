@@ -36,8 +36,9 @@ def repaired_models(results: Results) -> list[str]:
 
 
 def settings_of(results: Results) -> list[tuple[str, str]]:
-    """Return (family, alpha) of every setting of a scale, in the grid's order."""
-    return list(dict.fromkeys((r.cell.family, r.cell.alpha) for r in results.cells))
+    """Return (family, alpha) of the settings of which something has run, else of all of them."""
+    shown = results.finished or results.cells
+    return list(dict.fromkeys((r.cell.family, r.cell.alpha) for r in shown))
 
 
 def finds_the_dot(cells: Sequence[CellResult], found: Criterion) -> bool:
