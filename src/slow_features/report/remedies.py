@@ -36,9 +36,10 @@ def repaired_models(results: Results) -> list[str]:
 
 
 def settings_of(results: Results) -> list[tuple[str, str]]:
-    """Return (family, alpha) of the settings of which something has run, else of all of them."""
-    shown = results.finished or results.cells
-    return list(dict.fromkeys((r.cell.family, r.cell.alpha) for r in shown))
+    """Return (family, alpha) of the settings where a model with remedies has run, else of all."""
+    models = repaired_models(results)
+    run = [r for r in results.finished if r.cell.model_type in models]
+    return list(dict.fromkeys((r.cell.family, r.cell.alpha) for r in run or results.cells))
 
 
 def finds_the_dot(cells: Sequence[CellResult], found: Criterion) -> bool:
