@@ -64,7 +64,12 @@ sleep = ["-c", "import time; time.sleep(60)"]
 jobs = [Job(name, sleep, PurePath(f"{name}.log")) for name in ("one", "other")]
 run_jobs(jobs, Machines(jobs=2), lambda state: None)
 """
-_DRY = "from dvc.cli import main; main(['repro', '--dry', '--quiet'])"
+_DRY = """
+import os, sys
+from dvc.cli import main
+os.chdir(sys.argv[1])
+main(["repro", "--dry", "--quiet"])
+"""
 
 
 def last_layer(home):
@@ -87,7 +92,7 @@ def compiler(home):
     few += [f"probing_cfg.sequences={BATCH}", "vicreg.epochs=1", "threads=1"]
     texts = [*values(FULL, "VICReg", BATCH), *few]
     run = [data, home / "cell", "--values", *texts]
-    found = _in_turns((_WITH_COMPILER + _CELL, run, home), (_CELL, run, home))
+    found = _in_turns((_WITH_COMPILER + _CELL, run), (_CELL, run), root=home)
     yield "a cell's process, CPU s: compiler left out", found
 
 
@@ -100,7 +105,7 @@ def pages(home):
 
 def driver(home):
     """Measure the driver of two cells that sleep for a minute: with Dask's clock, and as it is."""
-    found = _in_turns((_WITH_CLOCK + _DRIVER, [], home), (_DRIVER, [], home))
+    found = _in_turns((_WITH_CLOCK + _DRIVER, []), (_DRIVER, []), root=home)
     yield "a driver for a minute, CPU s: no clock, no profiler", found
 
 
@@ -110,34 +115,30 @@ def lock(home):
     for revision, clone in clones.items():
         subprocess.run(["git", "clone", "-q", ".", str(clone)], check=True)
         subprocess.run(["git", "checkout", "-q", revision], cwd=clone, check=True)
-    before, after = ((_DRY, [], clones[name]) for name in (PARAMETERS_IN_LOCK, "HEAD"))
-    found = _in_turns(before, after, inside=True)
+    found = _in_turns(*((_DRY, [clones[name]]) for name in (PARAMETERS_IN_LOCK, "HEAD")))
     yield "`dvc repro --dry`, CPU s: scales in files of their own", found
 
 
 LEVERS = {f.__name__.removeprefix("last_"): f for f in (last_layer, compiler, pages, driver, lock)}
 
 
-def _in_turns(*sides, inside=False):
-    """Return the median CPU seconds of some processes: code, arguments and home of each.
+def _in_turns(*sides, root=None):
+    """Return the median CPU seconds of some processes, each of which has a code and arguments.
 
-    home: where checkpoints, logs and the store go, or with `inside` the folder to run in; without
-    one it is this checkout.
+    root: where checkpoints, logs and the store go, instead of into this checkout.
     """
     seconds = [[] for _ in sides]
     for _ in range(PROCESSES):
-        for (code, arguments, *home), found in zip(sides, seconds, strict=True):
-            elsewhere = {} if inside or not home else {"DVC_ROOT": str(*home)}
-            found.append(_cpu_seconds(code, arguments, elsewhere, *(home if inside else ())))
+        for side, found in zip(sides, seconds, strict=True):
+            found.append(_cpu_seconds(*side, {"DVC_ROOT": str(root)} if root else {}))
     return [median(found) for found in seconds]
 
 
-def _cpu_seconds(code, arguments, more, folder=None):
+def _cpu_seconds(code, arguments, more):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         env=os.environ | more,
-        cwd=folder,
         check=True,
         capture_output=True,
     )
