@@ -172,6 +172,7 @@ def test_table_1_has_the_published_probe_where_it_was_fitted():
     alone = table1(Results("standard", [finished(cell, per_dot=per_dot)]), read_published())
     both = table1(Results("standard", [finished(cell, 5.0, adam=adam)]), read_published())
     assert both.columns == (*alone.columns, "ours, by Adam", "difference by Adam")
+    assert ("By Adam" in both.caption, "By Adam" in alone.caption) == (True, False)
     assert {len(row) for row in both.rows} == {len(both.columns)}
     assert {len(row) for row in alone.rows} == {len(alone.columns)}
     rows = {tuple(row[:2]): row for row in both.rows}

@@ -182,11 +182,10 @@ def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed
     family, alpha, model_type, variant = key
     file, tuned = _files(grid, key)
     settings = settings_of(file, model_type)
-    changes = []
-    published = settings
-    if file.parent == SEARCHED_FOLDER:
+    changes, published = [], None
+    if searched := file.parent == SEARCHED_FOLDER:
         own_file = config_file(family, alpha, model_type)
-        published = settings_of(own_file, model_type)
+        published = validate(settings_of(own_file, model_type))
         changes.append(Change("hyper-parameters", settings.get("run_group"), own_file.name))
     if tuned:
         settings = _with_hyper_parameters(settings, tuned)
@@ -194,9 +193,9 @@ def _cell(scale: str, grid: dict[str, Any], key: tuple[str, str, str, str], seed
     settings |= _noise(family, alpha)
     changes += _dots(settings, family, model_type)
     budget = grid["budgets"].get(model_type, {})
-    changes += _apply_budget(settings, model_type, budget, validate(published))
+    changes += _apply_budget(settings, model_type, budget, published)
     settings |= {"seed": seed, "threads": 1, **grid["settings"]}
-    own = variant == PUBLISHED or file.parent == SEARCHED_FOLDER
+    own = searched or variant == PUBLISHED
     adam = own and alpha in grid["adam_probe"].get(family, []) and seed == grid["seeds"][0]
     config = validate(settings)
     if adam:
@@ -291,14 +290,16 @@ def _with_hyper_parameters(own: dict[str, Any], file: Path) -> dict[str, Any]:
 
 
 def _apply_budget(
-    settings: dict[str, Any], model_type: str, budget: dict[str, Any], published: Experiment
+    settings: dict[str, Any], model_type: str, budget: dict[str, Any], published: Experiment | None
 ) -> list[Change]:
     """Set the length of the training, and a smaller batch at the same rate per step.
 
-    Returns what is now otherwise than published.
+    published: what the length is compared with, if not with the settings as they come. Returns
+    what is now otherwise than published.
     """
     changes = []
     before = validate(settings)
+    published = published or before
     section = settings.setdefault(section_name(model_type), {})
     for key, value in budget.items():
         if key == "batch_at_most":

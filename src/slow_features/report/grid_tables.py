@@ -52,8 +52,9 @@ def table1(results: Results, published: Mapping[str, Any]) -> Table:
     rows += _start_rows(results)
     ours = ("ours", "our std", "difference", "ours, mean of roots", "difference of that")
     columns = ("method", "dot", "published", "published std", *ours, *_BY_ADAM)
+    by_adam = "By Adam: the published probe on the same weights, root of the mean. "
     if not any(r.finished.adam for r in results.finished if r.cell.family == THREE_DOTS):
-        columns = columns[: -len(_BY_ADAM)]
+        by_adam, columns = "", columns[: -len(_BY_ADAM)]
         rows = [type(row)(row[: len(columns)]) for row in rows]
     return Table(
         "table1",
@@ -62,10 +63,10 @@ def table1(results: Results, published: Mapping[str, Any]) -> Table:
         "steps. Mean of roots: the mean over steps of each step's root, which is smaller; which of "
         "the two was published is not said, see the baseline start: where each dot was at first, "
         "known exactly, and nothing of its moves. No model can do better than that on the random "
-        "dot. std: over the seeds. A dash: not published, or a single seed. By Adam: the published "
-        "probe on the same weights, root of the mean, where it was fitted. Without published "
-        f"numbers: {', '.join(unpublished)}. For three dots no hyper-parameters were published: "
-        f"these are those of one dot without noise.{searched_in_words(results, THREE_DOTS)}",
+        f"dot. std: over the seeds. A dash: not published, or a single seed. {by_adam}Without "
+        f"published numbers: {', '.join(unpublished)}. For three dots no hyper-parameters were "
+        "published: these are those of one dot without noise."
+        f"{searched_in_words(results, THREE_DOTS)}",
         columns,
         rows,
         dict.fromkeys(columns[2:], 3),
