@@ -1,13 +1,15 @@
-"""Does bfloat16 change a result? Every trained cell of the scale `seeds`, in float32 as well.
+"""Does bfloat16 change a result? Every trained cell of the scale `seeds`, in both arithmetics.
 
     python -m benchmarks.precision --folder /tmp/precision    # 39 trainings beside the scale's own
     python -m benchmarks.precision --folder /tmp/precision "seeds/RSSM"    # some of them
 
 One side is the cell as the scale asks for it (`precision: auto`), from the store, which has it once
-the scale is reproduced; the other is the same cell in float32. The rule: no verdict of the page
-changes, and no mean over the seeds differs by MARGIN_PX or the range of the seeds in float32,
-whichever is larger. Prints a Markdown table and the verdicts that change, and ends with 1 where
-the rule does not hold. What is there is not run again.
+the scale is reproduced; the other is the same cell in the arithmetic that `auto` does not take on
+this machine: float32 where the processor has bfloat16, and where it lacks it bfloat16 as
+benchmarks/rounding.py emulates it. The rule: no verdict of the page changes, and no mean over the
+seeds differs by MARGIN_PX or the range of the seeds in float32, whichever is larger. Prints a
+Markdown table and the verdicts that change, and ends with 1 where the rule does not hold. What is
+there is not run again.
 """
 
 import argparse
@@ -16,8 +18,11 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean
 
+import torch
+
 from benchmarks import trainings
 from benchmarks.trainings import Training
+from slow_features.grid.machines import Machines
 from slow_features.grid.run import run_missing, stored
 from slow_features.grid.select import select
 from slow_features.models.registry import MODELS
@@ -26,22 +31,31 @@ from slow_features.report.claims import judge
 from slow_features.report.criteria import read_rules
 from slow_features.report.results import Results, read_cells
 from slow_features.results.files import Place
+from slow_features.training import machine
 
 SCALE = "seeds"
 MARGIN_PX = 0.25
 
 
-def in_float32(folder, cell):
-    """Return the training of a cell in float32."""
+def has_bfloat16():
+    """Return whether `precision: auto` is bfloat16 here."""
+    return machine.has_bfloat16(torch.device("cpu"))
+
+
+def in_the_other(folder, cell):
+    """Return the training of a cell in the arithmetic that `auto` does not take here."""
     place = folder / "-".join(cell.path.parts[1:])
-    return Training(str(cell.path), ("precision=float32",), place)
+    if has_bfloat16():
+        return Training(str(cell.path), ("precision=float32",), place)
+    emulated = ("-m", "benchmarks.rounding")
+    return Training(str(cell.path), ("precision=bfloat16",), place, emulated)
 
 
 def train_missing(folder, cells, at_once):
     """Train what is not there: RSSM, the longest, first."""
     ordered = sorted(cells, key=lambda cell: cell.model_type != "RSSM")
-    run_missing(ordered, at_once)
-    trainings.run_missing([in_float32(folder, c) for c in ordered if is_trained(c)], at_once)
+    run_missing(ordered, Machines(jobs=at_once))
+    trainings.run_missing([in_the_other(folder, c) for c in ordered if is_trained(c)], at_once)
 
 
 def is_trained(cell):
@@ -50,15 +64,16 @@ def is_trained(cell):
 
 
 def both_sides(folder, cells):
-    """Return the results of all cells in float32 and as the scale asks for them."""
+    """Return the results of all cells in float32 and in bfloat16."""
 
-    def exact(cell):
-        return Place.below(in_float32(folder, cell).folder) if is_trained(cell) else own(cell)
+    def other(cell):
+        return Place.below(in_the_other(folder, cell).folder) if is_trained(cell) else own(cell)
 
     def own(cell):
         return stored(cell).place
 
-    return [Results(SCALE, read_cells(cells, place)) for place in (exact, own)]
+    places = (other, own) if has_bfloat16() else (own, other)
+    return [Results(SCALE, read_cells(cells, place)) for place in places]
 
 
 def errors_of(results):

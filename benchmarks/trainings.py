@@ -16,11 +16,15 @@ from slow_features.grid.run import find_cell
 
 @dataclass(frozen=True)
 class Training:
-    """One training with its probe: a cell of the grid, `key=value` changes, and where it lies."""
+    """One training with its probe: a cell of the grid, `key=value` changes, and where it lies.
+
+    script: what Python runs, with the arguments of stages/train.py.
+    """
 
     cell: str
     values: tuple[str, ...]
     folder: Path
+    script: tuple[str, ...] = ("stages/train.py",)
 
     def read(self, name: str) -> dict:
         """Return one of the files of the result, as probe/result.json."""
@@ -36,7 +40,7 @@ class Training:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "config.yaml"
         file.write_text(as_yaml(find_cell(self.cell).config))
-        arguments = ["stages/train.py", "--configs", str(file)]
+        arguments = [*self.script, "--configs", str(file)]
         arguments += ["--values", *self.values, f"output_path={self.folder}"]
         return Job(self.folder.name, arguments, self.folder / "train.log")
 

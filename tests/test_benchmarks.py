@@ -12,8 +12,9 @@ from statistics import median
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks import compiled, learning_curve, ours, precision, run, turns
+from benchmarks import compiled, learning_curve, ours, precision, rounding, run, turns
 from benchmarks.budget import TINY
 from benchmarks.flops import flops_per_sequence
 from benchmarks.requests import config_of, values, write_data
@@ -161,32 +162,102 @@ def test_the_two_sides_of_the_last_layer_compute_it_differently(
     assert set(types) == {type_of_layer}
 
 
-@pytest.fixture
-def both(tmp_root):
-    """Made-up results of the scale `seeds`: as it asks for them, and 0.1 px lower in float32."""
+@pytest.fixture(params=[True, False], ids=["bfloat16 here", "float32 here"])
+def both(tmp_root, monkeypatch, request):
+    """Made-up results of the scale `seeds`, on either kind of machine: 0.1 px lower in float32."""
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: request.param)
     for name in ("grids.yaml", "reproduce_configs"):
         (tmp_root / name).symlink_to(ROOT / name)
     cells = cells_of(precision.SCALE)
     for cell in cells:
-        error = 4.54 + 0.1 * cell.seed if precision.is_trained(cell) else 7.5
-        write_fake_cell(stored(cell).place, cell.config, error)
-        if precision.is_trained(cell):
-            exact = Place.below(precision.in_float32(tmp_root, cell).folder)
-            write_fake_cell(exact, cell.config, 4.44 + 0.1 * cell.seed)
+        exact, rounded = 4.44 + 0.1 * cell.seed, 4.54 + 0.1 * cell.seed
+        asked, other = (rounded, exact) if request.param else (exact, rounded)
+        trained = precision.is_trained(cell)
+        write_fake_cell(stored(cell).place, cell.config, asked if trained else 7.5)
+        if trained:
+            place = Place.below(precision.in_the_other(tmp_root, cell).folder)
+            write_fake_cell(place, cell.config, other)
     return tmp_root, cells
 
 
-def test_precision_compares_every_trained_cell_with_its_own_in_float32(both):
+def test_precision_compares_every_trained_cell_in_both_arithmetics(both):
     folder, cells = both
     trained = [cell for cell in cells if precision.is_trained(cell)]
     assert {cell.config.precision for cell in trained} == {"auto"}
-    assert precision.in_float32(folder, trained[0]).values == ("precision=float32",)
     exact, rounded = map(precision.errors_of, precision.both_sides(folder, cells))
     assert len(exact) == 5 + 5 + 2 + 1, "changing, fixed, control, remedy"
     numbers = "4.64 (4.54, 4.64, 4.74) | 4.74 (4.64, 4.74, 4.84) | +0.10 | 0.25 |"
     lines = precision.table(exact, rounded).splitlines()
     assert f"| VICReg fixed uniform 1.25 control | {numbers}" in lines
     assert precision.too_far(exact, rounded) == []
+
+
+@pytest.mark.parametrize(
+    ("here", "setting", "script"),
+    [
+        (True, "precision=float32", "stages/train.py"),
+        (False, "precision=bfloat16", "benchmarks.rounding"),
+    ],
+)
+def test_precision_trains_what_this_machine_does_not_take_by_itself(
+    here, setting, script, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: here)
+    training = precision.in_the_other(tmp_path, cells_of(precision.SCALE)[0])
+    assert training.values == (setting,)
+    assert script in training.job().arguments
+
+
+@pytest.mark.parametrize("part", ["output", "maps", "weight", "matrix"])
+def test_an_emulated_product_is_that_of_bfloat16(part):
+    """Against torch's own kernels for a processor without bfloat16, which are slow and right."""
+
+    def products():
+        generator = torch.Generator().manual_seed(1)
+        draw = lambda *shape: torch.randn(*shape, generator=generator).bfloat16().requires_grad_()  # noqa: E731
+        maps, weight, matrix = draw(4, 3, 6, 6), draw(5, 3, 3, 3), draw(36, 7)
+        output = torch.conv2d(maps, weight, padding=1).flatten(2) @ matrix
+        output.square().sum().backward()
+        return {"output": output, "maps": maps.grad, "weight": weight.grad, "matrix": matrix.grad}
+
+    own = products()[part].detach()
+    with rounding.EmulatedProducts():
+        emulated = products()[part].detach()
+    assert emulated.dtype == torch.bfloat16
+    error = (emulated.float() - own.float()).norm() / own.float().norm()
+    assert error < 2**-8, "one rounding of bfloat16 is half of that, and there are several"
+
+
+@pytest.mark.parametrize("model_type", ["VICReg", "SimCLR", "IDM", "RSSM", "Supervised"])
+def test_no_product_of_a_training_escapes_the_emulation(model_type, tmp_path):
+    """What reaches torch's kernels in bfloat16 is element by element, statistics and pooling."""
+    write_data(TINY, tmp_path / "data", 16)
+    texts = values(TINY, model_type, 4, "threads=1", "precision=bfloat16")
+    step = ours.training_step(config_of(texts), open_dataset(tmp_path / "data"))
+    names = {}
+    with Names(names):
+        step()
+        own = set(names.pop("bfloat16"))
+        with rounding.EmulatedProducts():
+            step()
+    product = re.compile(r"aten\.(\w*(mm|conv|matmul|mv|dot|einsum)|linear)")
+    assert any(map(product.match, own)), "without emulation there are such products"
+    assert [name for name in names["bfloat16"] if product.match(name)] == []
+
+
+class Names(TorchDispatchMode):
+    """Keeps the names of operations that take a tensor of a type, in {type: names}."""
+
+    def __init__(self, names):
+        super().__init__()
+        self.names = names
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        for value in args:
+            if isinstance(value, torch.Tensor):
+                kind = str(value.dtype).removeprefix("torch.")
+                self.names.setdefault(kind, set()).add(str(operation))
+        return operation(*args, **(kwargs or {}))
 
 
 def test_a_verdict_that_precision_changes_is_named(both):

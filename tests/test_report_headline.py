@@ -69,8 +69,25 @@ def test_the_sentence_says_who_finds_the_dot_and_who_does_not(repaired):
     assert headline_in_words(repaired, FOUND) == (
         "With changing uniform noise 1.5, VICReg, SimCLR, RSSM, IDM and Supervised find the dot; "
         "with fixed uniform noise 1.25, RSSM, IDM and Supervised find the dot and VICReg and "
-        "SimCLR do not (nor VICReg and SimCLR as “control”)."
+        "SimCLR do not (nor as “control”)."
     )
+
+
+def test_the_sentence_names_the_variants_that_miss_the_dot_too():
+    searched = [c for c in cells_of("remedies") if c.variant == "searched"]
+    there = [c for c in cells_of("quick") + searched if c.family == "fixed_uniform"]
+    results = results_of(there, absent=lambda cell: cell.model_type not in ("VICReg", "SimCLR"))
+    said = headline_in_words(results, FOUND)
+    assert said.endswith("VICReg and SimCLR do not find the dot (nor as “control” or “searched”).")
+    some = results_of(
+        there,
+        absent=lambda c: (
+            c.model_type not in ("VICReg", "SimCLR")
+            or (c.model_type, c.variant) == ("VICReg", "searched")
+        ),
+    )
+    said = headline_in_words(some, FOUND)
+    assert said.endswith("do not find the dot (nor as “control”, nor SimCLR as “searched”).")
 
 
 def test_settings_with_the_same_outcome_share_a_sentence():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 from slow_features.grid.cells import THREE_DOTS
@@ -62,12 +62,21 @@ def _who_finds(results: Results, family: str, alpha: str, found: Criterion) -> s
     if bad:
         do = "do" if len(bad) > 1 else "does"
         words += f" and {listed(bad)} {do} not" if good else f"{listed(bad)} {do} not find the dot"
-    neither = {
-        variant_name(variant): [name for name in bad if finds.get((name, variant)) is False]
-        for variant in variants(results)[1:]
-    }
-    nor = [f"{listed(names)} as “{variant}”" for variant, names in neither.items() if names]
-    return words + (f" (nor {listed(nor)})" if nor else "")
+    return words + _nor_as(bad, finds, variants(results)[1:])
+
+
+def _nor_as(
+    bad: Sequence[str], finds: Mapping[tuple[str, str], bool], others: Sequence[str]
+) -> str:
+    """Return as which other variants, too, those that do not find the dot have missed it."""
+    neither: dict[str, list[str]] = {}
+    for variant in others:
+        names = [name for name in bad if finds.get((name, variant)) is False]
+        who = "" if names == bad else f"{listed(names)} "
+        if names:
+            neither.setdefault(who, []).append(f"“{variant_name(variant)}”")
+    nor = [f"{who}as {' or '.join(found)}" for who, found in neither.items()]
+    return f" (nor {', nor '.join(nor)})" if nor else ""
 
 
 def headline_table(
