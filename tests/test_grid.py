@@ -11,7 +11,9 @@ from slow_features.config.authors_layout import authors_settings, published_rows
 from slow_features.config.load import load_config, resolve
 from slow_features.errors import InputError
 from slow_features.grid import write_configs
-from slow_features.grid.cells import cells_of, config_file, load_grid
+from slow_features.grid.cells import cells_of
+from slow_features.grid.config_files import config_file
+from slow_features.grid.definition import load_grid
 from slow_features.grid.engine import Job, failure_lines, run_jobs
 from slow_features.grid.machines import Machines
 from slow_features.grid.plan import sequences_of

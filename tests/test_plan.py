@@ -11,7 +11,8 @@ from slow_features.config.load import load_config
 from slow_features.data.cache import bytes_to_write, data_for
 from slow_features.errors import InputError
 from slow_features.grid import speed
-from slow_features.grid.cells import cells_of, load_grid, scales
+from slow_features.grid.cells import cells_of
+from slow_features.grid.definition import load_grid, scales
 from slow_features.grid.plan import Pace, count, kind_here, plan, sequences_of
 from slow_features.grid.run import record_finished, run_cell, stored
 from slow_features.grid.select import select

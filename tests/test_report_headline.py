@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from slow_features.grid.cells import cells_of, scales
+from slow_features.grid.cells import cells_of
+from slow_features.grid.definition import scales
 from slow_features.report import grid
 from slow_features.report.criteria import read_rules
 from slow_features.report.figure3 import draw_figure3

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slow_features.errors import InputError
-from slow_features.grid.cells import cells_of, scales
+from slow_features.grid.cells import cells_of
+from slow_features.grid.definition import scales
 from slow_features.grid.select import select
 
 CELL = "quick/VICReg/changing_uniform/alpha1.5-published-seed1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slow_features.errors import InputError
-from slow_features.grid.cells import load_grid
+from slow_features.grid.definition import load_grid
 from slow_features.results.files import PROBE, TRAIN
 
 

@@ -20,7 +20,8 @@ from slow_features.data.counters import SPLITS, Split
 from slow_features.data.geometry import to_unit_square
 from slow_features.data.noise import NoiseSetting
 from slow_features.errors import InputError
-from slow_features.grid.cells import THREE_DOTS, cells_of, scales
+from slow_features.grid.cells import THREE_DOTS, cells_of
+from slow_features.grid.definition import scales
 from slow_features.grid.run import find_cell
 from slow_features.probe.result import Errors, read_paths
 from slow_features.report.criteria import read_published

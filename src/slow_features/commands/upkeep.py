@@ -67,7 +67,7 @@ def code() -> None:
     cli.Parser(description=code.__doc__).parse_args()
 
     from slow_features import paths
-    from slow_features.grid.cells import write_definitions
+    from slow_features.grid.definition import write_definitions
     from slow_features.identity import write_fingerprints
 
     write_fingerprints()

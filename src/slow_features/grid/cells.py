@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slow_features.config.load import read_yaml, validate, with_adam
+from slow_features.config.load import validate, with_adam
 from slow_features.config.schema import Experiment
-from slow_features.errors import InputError, shorten
-from slow_features.files import write_json
-from slow_features.grid.definition import PUBLISHED, check_scale
+from slow_features.errors import InputError
+from slow_features.grid.config_files import (
+    CONFIGS_FOLDER,
+    SEARCHED_FOLDER,
+    config_file,
+    searched_file,
+    settings_of,
+)
+from slow_features.grid.definition import PUBLISHED, load_grid
 from slow_features.models.registry import MODELS, section_name
 
-GRIDS_FILE = Path("grids.yaml")
-OWN_SCALES = Path("grids")  # a file for each scale of a user's own, NAME.yaml
-CONFIGS_FOLDER = Path("reproduce_configs")
-SEARCHED_FOLDER = CONFIGS_FOLDER / "searched"  # what stages/search.py found
 THREE_DOTS = "three_dots"
 TUNED_FAMILY = "changing_uniform"  # where the hyper-parameters of control and untuned come from
 
@@ -86,51 +88,6 @@ class Cell:
         With the scale: untrained cells are the same training at every scale, but not the same run.
         """
         return f"{identity}-{self.scale}"
-
-
-def scales(file: Path = GRIDS_FILE) -> list[str]:
-    """Return the names of all scales: those of grids.yaml, then those with a file of their own."""
-    grids = read_yaml(file, max_depth=4)
-    names = [name for name, value in grids.items() if isinstance(value, dict)]
-    return names + sorted({own.stem for own in OWN_SCALES.glob("*.yaml")} - {*names})
-
-
-def load_grid(scale: str, file: Path = GRIDS_FILE) -> dict[str, Any]:
-    """Return the definition of a scale, with the model types of the grid.
-
-    A scale of a user's own has the file grids/NAME.yaml, with what stands below a scale's name in
-    grids.yaml. Raises InputError when there is no such scale, when its definition is wrong, or when
-    it has a noise family that DVC does not know.
-    """
-    grids = read_yaml(file, max_depth=4)
-    if not isinstance(grids.get(scale, {}), dict):
-        value = shorten(grids[scale])
-        raise InputError(f"{file}: {scale} = {value}: allowed: a scale, lines of 'key: value'")
-    if scale not in scales(file):
-        raise InputError(f"scale = {scale!r}: allowed: {', '.join(scales(file))} ({file})")
-    if scale in grids:
-        definition, where = grids[scale], f"{file}: {scale}"
-    else:
-        where = str(OWN_SCALES / f"{scale}.yaml")
-        definition = read_yaml(where, max_depth=3)
-    grid = check_scale(definition | {"models": grids.get("models")}, where)
-    families = grids.get("families")
-    if not isinstance(families, list) or not all(isinstance(name, str) for name in families):
-        raise InputError(f"{file}: families = {shorten(families)}: allowed: a list of names")
-    unknown = [f for f, levels in grid["levels"].items() if levels and f not in families]
-    if unknown:
-        raise InputError(f"{file}: {scale}.levels.{unknown[0]}: allowed: {', '.join(families)}")
-    return grid
-
-
-def write_definitions(folder: Path) -> None:
-    """Write each part of grids.yaml, a scale or a list, as a file of its own without comments.
-
-    A stage of DVC depends on that of its scale. As a parameter the same definition would stand in
-    dvc.lock once for every stage, and DVC parses all of that lock before and after each stage.
-    """
-    for name, value in read_yaml(GRIDS_FILE, max_depth=4).items():
-        write_json(folder / f"{name}.json", value)
 
 
 def cells_of(scale: str, family: str | None = None, model_type: str | None = None) -> list[Cell]:
@@ -215,47 +172,6 @@ def _files(grid: dict[str, Any], key: tuple[str, str, str, str]) -> tuple[Path, 
         return CONFIGS_FOLDER / where["folder"] / f"{model_type.lower()}.{variant}.yaml", None
     file = config_file(family, alpha, model_type)
     return file, where and config_file(TUNED_FAMILY, where["tuned_at"], model_type)
-
-
-def searched_file(family: str, alpha: str, model_type: str) -> Path:
-    """Return where a search leaves the best settings of a model type in a noise setting."""
-    return SEARCHED_FOLDER / published_name(family, alpha, model_type)
-
-
-def published_name(family: str, alpha: str, model_type: str) -> str:
-    """Return what the published file of a setting is called."""
-    return f"sweep_{family}.({alpha}).{model_type.lower()}.best.yaml"
-
-
-def config_file(family: str, alpha: str, model_type: str) -> Path:
-    """Return the file in reproduce_configs/ that a cell starts from.
-
-    Where a level was not published for a model type (Supervised above 1.5 of changing uniform
-    noise; three dots; Random), a file of this project stands in, with its source inside.
-    Raises InputError when there is none.
-    """
-    method = model_type.lower()
-    candidates = [
-        CONFIGS_FOLDER / published_name(family, alpha, model_type),
-        CONFIGS_FOLDER / f"{family}.{method}.yaml",
-        CONFIGS_FOLDER / f"{method}.yaml",
-    ]
-    for candidate in candidates:
-        if candidate.exists():
-            return candidate
-    raise InputError(f"no configuration for {family}, alpha {alpha}, {model_type}: {candidates[0]}")
-
-
-def settings_of(file: Path, model_type: str) -> dict[str, Any]:
-    """Read a file of a model type. Raises InputError for a file of another one, or of none."""
-    settings, section = read_yaml(file), section_name(model_type)
-    found = settings.get("model_type")
-    if found != model_type:
-        raise InputError(f"{file}: model_type = {shorten(found)}: allowed: {model_type}")
-    if not isinstance(settings.get(section, {}), dict):
-        value = shorten(settings[section])
-        raise InputError(f"{file}: {section} = {value}: allowed: a section, lines of 'key: value'")
-    return settings
 
 
 def _noise(family: str, alpha: str) -> dict[str, Any]:

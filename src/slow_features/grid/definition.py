@@ -1,14 +1,19 @@
-"""What a scale of grids.yaml may hold, checked before anything is made of it."""
+"""A scale of grids.yaml: what it may hold, checked before anything is made of it."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from slow_features.config.load import read_yaml
 from slow_features.errors import InputError, shorten
+from slow_features.files import write_json
 from slow_features.models.registry import MODELS, section_name
 
+GRIDS_FILE = Path("grids.yaml")
+OWN_SCALES = Path("grids")  # a file for each scale of a user's own, NAME.yaml
 ModelType = Literal[tuple(MODELS)]
 Family = Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
 Level = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4})?$")]
@@ -129,7 +134,7 @@ class Scale(_Part):
         return self
 
 
-def check_scale(definition: dict[str, Any], where: str) -> dict[str, Any]:
+def _check_scale(definition: dict[str, Any], where: str) -> dict[str, Any]:
     """Return the definition of a scale, complete. Raises InputError for what is wrong in it."""
     try:
         return Scale(**definition).model_dump()
@@ -140,3 +145,48 @@ def check_scale(definition: dict[str, Any], where: str) -> dict[str, Any]:
         what = what[0].lower() + what[1:]
         about = f"{place} = {value}" if first["loc"] else place
         raise InputError(f"{about}: {what}") from None
+
+
+def scales(file: Path = GRIDS_FILE) -> list[str]:
+    """Return the names of all scales: those of grids.yaml, then those with a file of their own."""
+    grids = read_yaml(file, max_depth=4)
+    names = [name for name, value in grids.items() if isinstance(value, dict)]
+    return names + sorted({own.stem for own in OWN_SCALES.glob("*.yaml")} - {*names})
+
+
+def load_grid(scale: str, file: Path = GRIDS_FILE) -> dict[str, Any]:
+    """Return the definition of a scale, with the model types of the grid.
+
+    A scale of a user's own has the file grids/NAME.yaml, with what stands below a scale's name in
+    grids.yaml. Raises InputError when there is no such scale, when its definition is wrong, or when
+    it has a noise family that DVC does not know.
+    """
+    grids = read_yaml(file, max_depth=4)
+    if not isinstance(grids.get(scale, {}), dict):
+        value = shorten(grids[scale])
+        raise InputError(f"{file}: {scale} = {value}: allowed: a scale, lines of 'key: value'")
+    if scale not in scales(file):
+        raise InputError(f"scale = {scale!r}: allowed: {', '.join(scales(file))} ({file})")
+    if scale in grids:
+        definition, where = grids[scale], f"{file}: {scale}"
+    else:
+        where = str(OWN_SCALES / f"{scale}.yaml")
+        definition = read_yaml(where, max_depth=3)
+    grid = _check_scale(definition | {"models": grids.get("models")}, where)
+    families = grids.get("families")
+    if not isinstance(families, list) or not all(isinstance(name, str) for name in families):
+        raise InputError(f"{file}: families = {shorten(families)}: allowed: a list of names")
+    unknown = [f for f, levels in grid["levels"].items() if levels and f not in families]
+    if unknown:
+        raise InputError(f"{file}: {scale}.levels.{unknown[0]}: allowed: {', '.join(families)}")
+    return grid
+
+
+def write_definitions(folder: Path) -> None:
+    """Write each part of grids.yaml, a scale or a list, as a file of its own without comments.
+
+    A stage of DVC depends on that of its scale. As a parameter the same definition would stand in
+    dvc.lock once for every stage, and DVC parses all of that lock before and after each stage.
+    """
+    for name, value in read_yaml(GRIDS_FILE, max_depth=4).items():
+        write_json(folder / f"{name}.json", value)

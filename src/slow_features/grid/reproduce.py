@@ -13,7 +13,8 @@ from contextlib import AbstractContextManager
 from slow_features import paths
 from slow_features.config.schema import Experiment
 from slow_features.errors import InterruptError
-from slow_features.grid.cells import Cell, cells_of, write_definitions
+from slow_features.grid.cells import Cell, cells_of
+from slow_features.grid.definition import write_definitions
 from slow_features.grid.machines import Machines
 from slow_features.grid.run import CellsFailedError, record_finished, run_missing
 from slow_features.grid.select import select

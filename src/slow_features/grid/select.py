@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 
 from slow_features.config.load import shorten
 from slow_features.errors import InputError
-from slow_features.grid.cells import Cell, cells_of, scales
+from slow_features.grid.cells import Cell, cells_of
+from slow_features.grid.definition import scales
 
 _PARTS = ("scale", "model type", "noise family", "cell")
 

@@ -5,15 +5,14 @@ Run after a change of the schema: python -m slow_features.grid.write_configs
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from slow_features.config.authors_layout import authors_settings, published_rows
 from slow_features.config.load import resolve
+from slow_features.grid.config_files import CONFIGS_FOLDER
 
-FOLDER = Path("reproduce_configs")
 NOTES = {
     "sweep_changing_uniform.(0).supervised.best.yaml": (
         "# Published as it is: this row alone has three dots (dataset_type Multiple, 3 channels).\n"
@@ -39,7 +38,7 @@ def without_empty(settings: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Write one file per published row."""
     for row in published_rows():
-        (FOLDER / row["file"]).write_text(config_text(row))
+        (CONFIGS_FOLDER / row["file"]).write_text(config_text(row))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from slow_features.config.load import read_yaml
-from slow_features.grid.cells import CONFIGS_FOLDER
+from slow_features.grid.config_files import CONFIGS_FOLDER
 from slow_features.grid.definition import PUBLISHED
 
 CRITERIA_FILE = Path(__file__).parent / "claims.yaml"

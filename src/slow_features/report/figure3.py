@@ -7,23 +7,28 @@ level as a dot plot, a row for each method.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slow_features.data.geometry import IMAGE_SIZE
 from slow_features.grid.cells import TUNED_FAMILY
 from slow_features.grid.definition import PUBLISHED
 from slow_features.models.registry import MODELS
-from slow_features.report.names import is_remedy, is_searched, look_of, model_name, variants
+from slow_features.report.names import is_remedy, is_searched, variants
+from slow_features.report.noise_panel import (
+    Series,
+    draw_centre,
+    draw_dots,
+    draw_lines,
+    errors_of,
+    label_axes,
+    series_of,
+)
 from slow_features.report.results import CellResult, Results
-from slow_features.report.spread import ENOUGH, spread
 from slow_features.report.style import (
-    CENTRE_COLOUR,
     NARROW,
     WIDE,
-    Method,
     legend_below,
     methods,
     new_figure,
@@ -41,19 +46,6 @@ PANELS = {
     "fixed_structured": "{images}, fixed within a sequence",
 }
 IMAGES = {"photographs": "photographs", "cifar10": "CIFAR-10 images"}
-_WIDEST_SHIFT = 0.1  # of alpha, between lines at the same level: no marker hides another
-_SHARE = 0.5  # of the way to the next level that the lines of a level may take up
-_ALPHA_MAX = 3.0
-_LIMITS = (-0.2, _ALPHA_MAX + 0.2)
-_THINNEST = 0.05  # px, half the height of a band
-
-
-class Series(NamedTuple):
-    """A line, or a row: a variant of a method, how it is drawn, its cells by level."""
-
-    name: str
-    look: dict[str, Any]
-    cells: dict[float, list[CellResult]]
 
 
 def draw_figure3(results: Results, images: str = "photographs", width: float = WIDE) -> Figure:
@@ -72,9 +64,9 @@ def draw_figure3(results: Results, images: str = "photographs", width: float = W
     figure = new_figure(sum(heights) or 1.0, width)
     places = iter(_places(figure, [height for height in heights if height]))
     if lines:
-        _draw_lines(next(places), results, lines, titles, across[len(lines)])
+        _line_plots(next(places), results, lines, titles, across[len(lines)])
     if dots:
-        _draw_dots(next(places), results, dots, titles, across[len(dots)])
+        _dot_plots(next(places), results, dots, titles, across[len(dots)])
     return figure
 
 
@@ -98,7 +90,7 @@ def _places(figure: Figure, heights: Sequence[float]) -> Sequence[Figure | SubFi
 # One level: a row for each method
 
 
-def _draw_dots(
+def _dot_plots(
     place: Figure | SubFigure,
     results: Results,
     families: Sequence[str],
@@ -113,20 +105,20 @@ def _draw_dots(
     for axes, family in zip(grid, families, strict=True):
         there = _rows(results, family)
         shown = names if columns > 1 else [name for name in names if name in there]
-        _dot_panel(axes, [there.get(name) for name in shown])
+        draw_dots(axes, [there.get(name) for name in shown])
         axes.set_yticks(range(len(shown)), shown)
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.set_xlim(0, 1.1 * top)
         title = f"{titles[family]}, alpha {results.reference_level(family)}"
         axes.set_title(title if columns == 2 else title.replace(", ", ",\n", 1))  # narrow: in two
-        _draw_centre(axes.axvspan, [r for r in results.finished if r.cell.family == family])
+        draw_centre(axes.axvspan, [r for r in results.finished if r.cell.family == family])
         axes.set_xlabel("RMSE, px (dark line: always the centre)")
         axes.tick_params(axis="y", length=0)
 
 
 def _rows(results: Results, family: str) -> dict[str, Series]:
     """Return what stands in the dot plot of a family, every variant of every method, by name."""
-    found = [s for name in methods() for s in _series(results, family, name, variants(results))]
+    found = [s for name in methods() for s in series_of(results, family, name, variants(results))]
     return {series.name: series for series in found}
 
 
@@ -135,35 +127,14 @@ def _all_series(results: Results, name: str) -> list[Series]:
         series
         for variant in variants(results)
         for family in results.families
-        for series in _series(results, family, name, [variant])
+        for series in series_of(results, family, name, [variant])
     ]
-
-
-def _dot_panel(axes: Axes, rows: Sequence[Series | None]) -> None:
-    for row, series in enumerate(rows):
-        cells = next(iter(series.cells.values())) if series else []
-        errors = _errors(cells)
-        colour = series.look["color"] if series else ""
-        if len(errors) > 1:
-            axes.plot(spread(errors), [row] * 2, color=colour, linewidth=1.2)
-        if 1 < len(errors) < ENOUGH:
-            axes.plot(errors, [row] * len(errors), ".", color=colour, markersize=3.5)
-        if errors:
-            mean = float(np.mean(errors))
-            axes.plot(
-                [mean], [row], **series.look | {"linestyle": "", "markersize": 6}, label=series.name
-            )
-            behind = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.5}
-            near = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
-            axes.annotate(f"{mean:.2f}", (mean, row), **near, fontsize=7.5, bbox=behind)
-        if len(errors) < len(cells):
-            axes.plot([0.025], [row], "x", color=colour, transform=axes.get_yaxis_transform())
 
 
 # Several levels: lines
 
 
-def _draw_lines(
+def _line_plots(
     place: Figure | SubFigure,
     results: Results,
     families: Sequence[str],
@@ -173,8 +144,8 @@ def _draw_lines(
     grid = side_by_side(place, len(families), columns)
     for axes, family in zip(grid, families, strict=True):
         axes.set_title(titles[family])
-        _draw_panel(axes, results, family, plotted_variants(results, family))
-        _finish(axes, _top(results))
+        draw_lines(axes, results, family, plotted_variants(results, family))
+        label_axes(axes, _top(results))
     _legend(place, results, grid)
 
 
@@ -205,8 +176,8 @@ def draw_untuned(results: Results, width: float = WIDE) -> Figure:
     chosen = untuned(results)
     models = {r.cell.model_type for r in results.cells if r.cell.variant in chosen}
     axes.set_title(PANELS[TUNED_FAMILY])
-    _draw_panel(axes, results, TUNED_FAMILY, [PUBLISHED, *chosen], models)
-    _finish(axes, _top(results))
+    draw_lines(axes, results, TUNED_FAMILY, [PUBLISHED, *chosen], models)
+    label_axes(axes, _top(results))
     _legend(figure, results, [axes])
     return figure
 
@@ -214,121 +185,6 @@ def draw_untuned(results: Results, width: float = WIDE) -> Figure:
 def _top(results: Results) -> float:
     """Return the upper end of the axis, px: above everything that is drawn."""
     return 1.08 * max((max(r.error_px(), r.centre_px()) for r in results.finished), default=10.0)
-
-
-def _draw_panel(
-    axes: Axes,
-    results: Results,
-    family: str,
-    shown: Sequence[str],
-    models: Collection[str] | None = None,
-) -> None:
-    _draw_centre(axes.axhspan, [r for r in results.finished if r.cell.family == family])
-    lines = [
-        series
-        for name in methods()
-        if MODELS[name].trains and (models is None or name in models)
-        for series in _series(results, family, name, shown)
-    ]
-    levels = sorted({level for series in lines for level in series.cells})
-    step = _shift(levels, len(lines))
-    for level in levels:
-        half = step * len(lines) / 2
-        axes.axvspan(level - half, level + half, color="#f4f4f2", linewidth=0, zorder=0)
-    for place, series in enumerate(lines):
-        _draw_line(axes, series, step * (place - (len(lines) - 1) / 2))
-    for name, look in methods().items():
-        if not MODELS[name].trains:
-            for series in _series(results, family, name, [PUBLISHED]):
-                _draw_band(axes, series, look, max(0.2, step * len(lines) / 2))
-
-
-def _series(results: Results, family: str, name: str, shown: Sequence[str]) -> list[Series]:
-    """Return a method's lines in a panel, one for each variant that the family has."""
-    found = []
-    for variant in shown:
-        levels = results.levels(family, name, variant)
-        cells = {float(a): results.of(family, a, name, variant) for a in levels}
-        if cells:
-            cell = next(iter(cells.values()))[0].cell
-            found.append(Series(model_name(cell), look_of(results, cell), cells))
-    return found
-
-
-def _shift(levels: Sequence[float], lines: int) -> float:
-    """Return how far lines at one level stand apart: less where the next level is near."""
-    nearest = min(np.diff(levels), default=_ALPHA_MAX)
-    return min(_WIDEST_SHIFT, _SHARE * nearest / max(lines, 1))
-
-
-def _draw_centre(span: Any, finished: Sequence[CellResult]) -> None:
-    """Draw the error of always answering the centre with a panel's axhspan or axvspan."""
-    if finished:
-        centre = [result.centre_px() for result in finished]
-        ends = (min(centre) - _THINNEST, max(centre) + _THINNEST)
-        span(*ends, color=CENTRE_COLOUR, alpha=0.55, linewidth=0, label="Centre")
-
-
-def _draw_band(axes: Axes, series: Series, look: Method, margin: float) -> None:
-    """Draw the range over the seeds from `margin` before the first level to beyond the last."""
-    errors = {alpha: _errors(there) for alpha, there in series.cells.items() if _errors(there)}
-    if not errors:
-        return
-    low = [min(values) - _THINNEST for values in errors.values()]
-    high = [max(values) + _THINNEST for values in errors.values()]
-    alphas = [min(errors) - margin, *errors, max(errors) + margin]
-    axes.fill_between(
-        np.clip(alphas, *_LIMITS),
-        [low[0], *low, low[-1]],
-        [high[0], *high, high[-1]],
-        color=look.colour,
-        alpha=0.4,
-        linewidth=0,
-        label=look.label,
-    )
-
-
-def _draw_line(axes: Axes, series: Series, shift: float) -> None:
-    """Draw means joined by a line, broken where a level is missing, and the spread over seeds."""
-    cells, colour = series.cells, series.look["color"]
-    alphas = np.array(list(cells)) + shift
-    means = [np.mean(_errors(there)) if _errors(there) else np.nan for there in cells.values()]
-    axes.plot(alphas, means, **series.look, linewidth=1.3, label=series.name)
-    for alpha, there in zip(alphas, cells.values(), strict=True):
-        errors = _errors(there)
-        if len(errors) > 1:
-            axes.plot([alpha] * 2, spread(errors), color=colour, linewidth=1.2)
-        if 1 < len(errors) < ENOUGH:  # while it is their range, the points as well
-            axes.plot([alpha] * len(errors), errors, ".", color=colour, markersize=3.5)
-        if len(errors) < len(there):
-            axes.plot([alpha], [0.025], "x", color=colour, transform=axes.get_xaxis_transform())
-
-
-def _errors(cells: Sequence[CellResult]) -> list[float]:
-    return [result.error_px() for result in cells if result.outputs]
-
-
-def _finish(axes: Axes, top: float) -> None:
-    axes.set_xlim(_LIMITS)
-    axes.set_ylim(0, top)
-    axes.set_xticks(np.arange(0, _ALPHA_MAX + 0.1, 0.5))
-    axes.set_xlabel("level of noise, alpha")
-    _unit_left_px_right(axes)
-
-
-def _unit_left_px_right(axes: Axes) -> None:
-    """Label the left axis on the paper's unit square and the right one in px."""
-    from matplotlib.ticker import FuncFormatter, MultipleLocator
-
-    step = 0.05 * IMAGE_SIZE
-    axes.yaxis.set_major_locator(MultipleLocator(step * max(1, axes.get_ylim()[1] // (20 * step))))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda px, _: f"{px / IMAGE_SIZE:.2f}"))
-    spec = axes.get_subplotspec()
-    if spec.is_first_col():
-        axes.set_ylabel("RMSE, unit square")
-    right = axes.secondary_yaxis("right")
-    if spec.is_last_col():
-        right.set_ylabel("RMSE, px")
 
 
 def _legend(place: Figure | SubFigure, results: Results, grid: Sequence[Axes]) -> None:
@@ -351,12 +207,9 @@ def missing(results: Results) -> bool:
 
 def seeds_of_points(results: Results) -> set[int]:
     """Return the number of finished seeds of every point of the figure, each number once."""
-    settings = [
-        (r.cell.family, r.cell.alpha, r.cell.model_type, r.cell.variant)
-        for r in _points(results)
-        if r.outputs
-    ]
-    return set(Counter(settings).values())
+    cells = [r.cell for r in _points(results) if r.outputs]
+    settings = Counter((c.family, c.alpha, c.model_type, c.variant) for c in cells)
+    return set(settings.values())
 
 
 def _points(results: Results) -> list[CellResult]:
@@ -376,10 +229,12 @@ def figure3_alt(results: Results) -> str:
         shown = plotted_variants(results, family) if family in lines else variants(results)
         named = {
             series.name: {
-                alpha: np.mean(e) for alpha, there in series.cells.items() if (e := _errors(there))
+                alpha: np.mean(errors)
+                for alpha, there in series.cells.items()
+                if (errors := errors_of(there))
             }
             for name in methods()
-            for series in _series(results, family, name, shown)
+            for series in series_of(results, family, name, shown)
         }
         ends = "; ".join(f"{name} {_ends(errors)}" for name, errors in named.items() if errors)
         title = PANELS[family].format(images="images")

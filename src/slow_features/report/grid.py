@@ -9,7 +9,8 @@ from typing import Any
 
 from slow_features import paths
 from slow_features.files import atomic_folder
-from slow_features.grid.cells import THREE_DOTS, Cell, cells_of, load_grid, scales
+from slow_features.grid.cells import THREE_DOTS, Cell, cells_of
+from slow_features.grid.definition import load_grid, scales
 from slow_features.models.registry import MODELS
 from slow_features.report.cell_tables import cell_cards, cells_table, runs_table
 from slow_features.report.claim_tables import (

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slow_features.grid.cells import Cell, cells_of, load_grid, scales
+from slow_features.grid.cells import Cell, cells_of
+from slow_features.grid.definition import load_grid, scales
 from slow_features.report.names import look_of, model_name, setting_name
 from slow_features.report.pictures import Strip, draw_path_table, draw_strips, path_panels
 from slow_features.report.results import CellResult, Results

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slow_features.grid.cells import CONFIGS_FOLDER, SEARCHED_FOLDER, THREE_DOTS, Cell
+from slow_features.grid.cells import THREE_DOTS, Cell
+from slow_features.grid.config_files import CONFIGS_FOLDER, SEARCHED_FOLDER
 from slow_features.grid.definition import PUBLISHED
 from slow_features.report.style import method
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from slow_features import paths
 from slow_features.files import atomic_folder
-from slow_features.grid.cells import cells_of, scales
+from slow_features.grid.cells import cells_of
+from slow_features.grid.definition import scales
 from slow_features.report.names import setting_name
 from slow_features.report.page import write_page
 from slow_features.report.results import CellResult, read_cells

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from slow_features import paths
 from slow_features.files import atomic_folder, write_text
-from slow_features.grid.cells import THREE_DOTS, cells_of, scales
+from slow_features.grid.cells import THREE_DOTS, cells_of
+from slow_features.grid.definition import scales
 from slow_features.report.claim_tables import claim_in_words
 from slow_features.report.claims import PartVerdict, claim_of_parts, judge
 from slow_features.report.criteria import Claim, Rules, read_published, read_rules

@@ -20,7 +20,8 @@ from slow_features.closure import PACKAGE
 from slow_features.config.load import load_config
 from slow_features.errors import InputError
 from slow_features.files import atomic_folder, write_json, write_text
-from slow_features.grid.cells import cells_of, load_grid
+from slow_features.grid.cells import cells_of
+from slow_features.grid.definition import load_grid
 from slow_features.grid.reproduce import only_runner, run_dvc
 from slow_features.grid.run import stored
 from slow_features.probe.result import read_result

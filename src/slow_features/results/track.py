@@ -14,7 +14,8 @@ from slow_features.config.schema import Experiment
 from slow_features.config.yaml_text import write_yaml_text
 from slow_features.errors import InputError, MachineError, SlowFeaturesError
 from slow_features.files import write_json
-from slow_features.grid.cells import Cell, cells_of, scales
+from slow_features.grid.cells import Cell, cells_of
+from slow_features.grid.definition import scales
 from slow_features.identity import other_settings
 from slow_features.results import files
 from slow_features.results.files import Place

@@ -14,7 +14,8 @@ from typing import Any
 
 from slow_features import paths
 from slow_features.config.load import load_config, validate
-from slow_features.grid.cells import cells_of, scales
+from slow_features.grid.cells import cells_of
+from slow_features.grid.definition import scales
 from slow_features.grid.run import stored
 from slow_features.identity import settings_of_weights
 from slow_features.models.registry import section_name

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from slow_features.config.yaml_text import write_yaml_text
 from slow_features.files import write_json, write_text
-from slow_features.grid.cells import searched_file, settings_of
+from slow_features.grid.config_files import searched_file, settings_of
 from slow_features.grid.plan import sequences_of
 from slow_features.models.registry import section_name
 from slow_features.search.definition import Study

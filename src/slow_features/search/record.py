@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from slow_features import paths
 from slow_features.data.geometry import DOTS
 from slow_features.errors import InputError
-from slow_features.grid.cells import searched_file
+from slow_features.grid.config_files import searched_file
 
 OBJECTIVE = "rmse_px"  # the metric that a study makes small, of the validation sequences
 FORMAT = 1
