@@ -32,7 +32,8 @@ def trainings(folder: Path) -> list[tuple[int, Training]]:
         cell = find_cell(path)
         for epochs in sorted(budgets):
             place = folder / f"{path.replace('/', '-')}-epochs{epochs}"
-            values = (f"{section_name(cell.model_type)}.epochs={epochs}", "precision=float32")
+            section = section_name(cell.model_type)
+            values = (f"{section}.epochs={epochs}", "n_steps=17", "precision=float32")
             found.append((epochs, Training(path, values, place)))
     return found
 

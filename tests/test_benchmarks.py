@@ -97,7 +97,8 @@ def test_a_learning_curve_follows_the_cell_with_the_changes_asked_for():
     found = learning_curve.settings(learning_curve.CELL, 7, ["dataset_batch_size=16"])
     cell = learning_curve.find_cell(learning_curve.CELL).config
     changed = cell.rssm.model_copy(update={"epochs": 7})
-    assert found == cell.model_copy(update={"rssm": changed, "dataset_batch_size": 16})
+    others = {"dataset_batch_size": 16, "n_steps": 17}
+    assert found == cell.model_copy(update={"rssm": changed, **others})
 
 
 @pytest.fixture

@@ -363,3 +363,25 @@ def test_table_1_of_the_findings_is_that_of_the_report():
                 assert said in ("not run", "")
             else:
                 assert said == " / ".join(f"{float(number):.3f}" for number in numbers), method
+
+
+def test_the_shares_of_the_mechanism_page_are_those_of_the_report():
+    with Path("reports/quick/mechanism.csv").open() as file:
+        ours = {(row["family"], row["model"], row["variant"]): row for row in csv.DictReader(file)}
+    page = Path("docs/mechanism.md").read_text().partition("## What came out")[2]
+    rows = [[cell.strip() for cell in line.split("|")] for line in re.findall(r"\|(.+)\|\n", page)]
+    columns = [
+        ("changing_uniform", "published"),
+        ("fixed_uniform", "published"),
+        ("fixed_uniform", "control"),
+    ]
+    checked = set()
+    for name, *cells in rows[2:9]:
+        model = re.match(r"\w+", name)[0]
+        for (family, variant), said in zip(columns, cells, strict=True):
+            key = (family, model, "within" if "within" in name else variant)
+            if said:
+                shares = [float(ours[key][share]) for share in ("noise", "dot", "both")]
+                assert said == " / ".join(f"{share:.2f}" for share in shares), key
+                checked.add(key)
+    assert checked == set(ours)
