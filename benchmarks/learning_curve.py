@@ -4,7 +4,8 @@
     python -m benchmarks.learning_curve --draw
 
 RSSM's rate is constant, so its state after an epoch is the end of a training of that budget.
-Starts from a cell of the quick scale, with the published 17 frames; adds its rows to docs/images/learning_curve.csv.
+Starts from a cell of the quick scale, with the published 17 frames; adds its rows to
+docs/images/learning_curve.csv.
 """
 
 import argparse
