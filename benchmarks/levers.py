@@ -4,7 +4,8 @@
     python -m benchmarks.levers pages lock       # some of them
 
 layer: the encoder's last linear layer in float32 (accuracy, at the price of some speed); bfloat16
-steps of VICReg, batch 64, one thread, on a processor that has bfloat16. The others are CPU seconds
+steps of VICReg, batch 64, one thread, on a processor that has bfloat16. emulation: such steps on a
+processor that lacks it, emulated (benchmarks/rounding.py). The others are CPU seconds
 of whole processes. compiler: a cell with one step, torch's compiler left out. pages: those of quick
 and of the searches, no file of settings parsed twice and no sample drawn twice. driver: of two
 cells that sleep, without Dask's clock and profiler. lock: `dvc repro --dry`, a scale's definition
@@ -85,6 +86,30 @@ def last_layer(home):
     yield "a bfloat16 step, ms: last layer in float32", [1e3 / found[s]["median"] for s in sides]
 
 
+def emulation(home):
+    """Measure a step in emulated bfloat16 beside one in torch's own, and one in float32."""
+    write_data(FULL, data := home / "emulation")
+    exact, rounded = (
+        values(FULL, "VICReg", BATCH, f"precision={p}") for p in ("float32", "bfloat16")
+    )
+    with workers(3) as processes:
+        steps = [
+            ("ours", "training_step", exact, data),
+            ("ours", "emulated_training_step", rounded, data),
+            ("ours", "training_step", rounded, data),
+        ]
+        names = ("float32", "emulated", "torch's own")
+        sides = {
+            name: Side([process], request(*step), 1)
+            for name, process, step in zip(names, processes, steps, strict=True)
+        }
+        found = take_turns(sides, FULL.rounds, FULL.block_seconds)
+    each = {name: 1e3 / found[name]["median"] for name in names}
+    what = "a step of bfloat16 without such a processor, ms: emulated beside"
+    for other in ("torch's own", "float32"):
+        yield f"{what} {other}", [each[other], each["emulated"]]
+
+
 def compiler(home):
     """Measure a cell's process: importing the compiler, and as it is."""
     write_data(FULL, data := home / "compiler")
@@ -119,7 +144,10 @@ def lock(home):
     yield "`dvc repro --dry`, CPU s: scales in files of their own", found
 
 
-LEVERS = {f.__name__.removeprefix("last_"): f for f in (last_layer, compiler, pages, driver, lock)}
+LEVERS = {
+    f.__name__.removeprefix("last_"): f
+    for f in (last_layer, emulation, compiler, pages, driver, lock)
+}
 
 
 def _in_turns(*sides, root=None):

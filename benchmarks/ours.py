@@ -6,6 +6,7 @@ from functools import partial
 
 from torch import nn
 
+from benchmarks.rounding import EmulatedProducts
 from slow_features.data.noise import NoiseSetting
 from slow_features.data.stream import BatchStream
 from slow_features.probe.evaluate import evaluate
@@ -31,6 +32,17 @@ def rounded_training_step(config, dataset):
     layer = session.model.encoder.linear
     layer.forward = partial(nn.Linear.forward, layer)
     return _updates(session)
+
+
+def emulated_training_step(config, dataset):
+    """Return the same call, products of bfloat16 computed as benchmarks/rounding.py does."""
+    step = training_step(config, dataset)
+
+    def emulated():
+        with EmulatedProducts():
+            step()
+
+    return emulated
 
 
 def _updates(session):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import time
 import timeit
 from pathlib import Path
@@ -21,6 +22,7 @@ from benchmarks.requests import config_of, values, write_data
 from benchmarks.trainings import Training, run_missing
 from slow_features.data.store import open_dataset
 from slow_features.grid.cells import cells_of
+from slow_features.grid.engine import State
 from slow_features.grid.run import stored
 from slow_features.results.files import Place
 from slow_features.training.session import start_session
@@ -209,6 +211,22 @@ def test_precision_trains_what_this_machine_does_not_take_by_itself(
     assert script in training.job().arguments
 
 
+def test_precision_runs_what_is_missing_as_many_at_once_as_asked(both, monkeypatch):
+    folder, cells = both
+    shutil.rmtree(stored(cells[0]).place.probe)
+    started = []
+
+    def run_jobs(jobs, machines, progress):
+        started.append((len(jobs), machines.jobs))
+        return State([])
+
+    for where in ("slow_features.grid.run", "benchmarks.trainings"):
+        monkeypatch.setattr(f"{where}.run_jobs", run_jobs)
+    monkeypatch.setattr("slow_features.grid.run.prepare_data", lambda configs: None)
+    precision.train_missing(folder, cells, 3)
+    assert started == [(1, 3), (0, 3)]
+
+
 @pytest.mark.parametrize("part", ["output", "maps", "weight", "matrix"])
 def test_an_emulated_product_is_that_of_bfloat16(part):
     """Against torch's own kernels for a processor without bfloat16, which are slow and right."""
@@ -235,29 +253,26 @@ def test_no_product_of_a_training_escapes_the_emulation(model_type, tmp_path):
     write_data(TINY, tmp_path / "data", 16)
     texts = values(TINY, model_type, 4, "threads=1", "precision=bfloat16")
     step = ours.training_step(config_of(texts), open_dataset(tmp_path / "data"))
-    names = {}
-    with Names(names):
+    with Names() as own:
         step()
-        own = set(names.pop("bfloat16"))
-        with rounding.EmulatedProducts():
-            step()
+    with Names() as emulated, rounding.EmulatedProducts():
+        step()
     product = re.compile(r"aten\.(\w*(mm|conv|matmul|mv|dot|einsum)|linear)")
-    assert any(map(product.match, own)), "without emulation there are such products"
-    assert [name for name in names["bfloat16"] if product.match(name)] == []
+    assert any(map(product.match, own.names)), "without emulation there are such products"
+    assert emulated.names
+    assert [name for name in emulated.names if product.match(name)] == []
 
 
 class Names(TorchDispatchMode):
-    """Keeps the names of operations that take a tensor of a type, in {type: names}."""
+    """Keeps the names of the operations that take a tensor of bfloat16."""
 
-    def __init__(self, names):
+    def __init__(self):
         super().__init__()
-        self.names = names
+        self.names = set()
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        for value in args:
-            if isinstance(value, torch.Tensor):
-                kind = str(value.dtype).removeprefix("torch.")
-                self.names.setdefault(kind, set()).add(str(operation))
+        if any(isinstance(a, torch.Tensor) and a.dtype == torch.bfloat16 for a in args):
+            self.names.add(str(operation))
         return operation(*args, **(kwargs or {}))
 
 
