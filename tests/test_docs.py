@@ -9,6 +9,7 @@ import re
 import shlex
 from itertools import pairwise, product
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import yaml
@@ -385,3 +386,57 @@ def test_the_shares_of_the_mechanism_page_are_those_of_the_report():
                 assert said == " / ".join(f"{share:.2f}" for share in shares), key
                 checked.add(key)
     assert checked == set(ours)
+
+
+VARIANTS_IN_WORDS = {
+    "": "published",
+    ", control": "control",
+    ", negatives from the same sequence": "within",
+}
+
+
+def recorded_px(scale, cell):
+    """Return the error of a cell as git has it, px."""
+    return json.loads(Path("results/probe", scale, cell, "metrics.json").read_text())["rmse_px"]
+
+
+def mean_and_seeds(errors):
+    """Return errors as the pages write them; without a mean where one has not run."""
+    said = ", ".join("not run" if error is None else f"{error:.2f}" for error in errors)
+    return f"({said})" if None in errors else f"{fmean(errors):.2f} ({said})"
+
+
+def test_three_seeds_in_both_arithmetics_are_those_of_their_runs():
+    """float32: the scale seeds. bfloat16: seed 1 of quick, and the emulated trainings."""
+    with Path("benchmarks/results/emulated.csv").open() as file:
+        emulated = {row["cell"]: float(row["rmse_px"]) for row in csv.DictReader(file)}
+    page = Path("docs/performance.md").read_text()
+    row = r"^\| (\w+), (\w+) noise ([\d.]+)(.*?) \| ([^|]*) \| ([^|]*) \|[^|]*\|[^|]*\|$"
+    rows = re.findall(row, page, re.MULTILINE)
+    assert len(rows) == 13
+    for model, noise, alpha, words, exact, rounded in rows:
+        name = f"{model}/{noise}_uniform/alpha{alpha}-{VARIANTS_IN_WORDS[words]}-seed"
+        cells = [f"{name}{seed}" for seed in (1, 2, 3)]
+        assert exact == mean_and_seeds([recorded_px("seeds", cell) for cell in cells])
+        others = [emulated.get(cell) for cell in cells[1:]]
+        assert rounded == mean_and_seeds([recorded_px("quick", cells[0]), *others])
+
+
+def test_the_three_seeds_of_the_calibration_page_are_those_of_the_scale():
+    page = Path("docs/calibration.md").read_text().partition("## Three seeds")[2]
+    columns = (
+        "changing_uniform/alpha1.5-published",
+        "fixed_uniform/alpha1.25-published",
+        "fixed_uniform/alpha1.25-control",
+    )
+    checked = 0
+    for model, words, *cells in re.findall(
+        r"^\| (\w+)(, .*)? \|(.*)\|(.*)\|(.*)\|$", page, re.MULTILINE
+    ):
+        for column, said in zip(columns, map(str.strip, cells), strict=True):
+            if "(" in said:
+                where = column.replace("control", "within") if words else column
+                errors = [recorded_px("seeds", f"{model}/{where}-seed{seed}") for seed in (1, 2, 3)]
+                assert said == mean_and_seeds(errors)
+                checked += 1
+    assert checked == 15
