@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 
 import pytest
+from filelock import FileLock
 
 _FOREIGN = ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "WANDB_MODE")
 
@@ -21,6 +22,26 @@ def tmp_root(tmp_path, monkeypatch):
     (tmp_path / "dvc.yaml").touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory, request):
+    """Return `made_once(name, make)`: a folder that one of the test processes makes for them all.
+
+    `make` is called with the path of a folder that is not there yet. Nobody may change it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+
+    def folder(name, make):
+        with FileLock(shared / f"{name}.lock"):
+            if not (shared / f"{name}.made").exists():
+                shutil.rmtree(shared / name, ignore_errors=True)  # what a failure has left
+                make(shared / name)
+                (shared / f"{name}.made").touch()
+        return shared / name
+
+    return folder
 
 
 @pytest.fixture(scope="session")

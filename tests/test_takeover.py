@@ -31,12 +31,15 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def experiment(tmp_path_factory):
+def experiment(made_once):
     """A clone in which the experiment alone has run, its result committed; not to be changed."""
-    folder = make_clone(tmp_path_factory.mktemp("experiment") / "slow-features")
-    run(folder, "dvc", "repro", "experiment-probe")
-    commit(folder, "first result")
-    return folder
+
+    def make(folder):
+        make_clone(folder)
+        run(folder, "dvc", "repro", "experiment-probe")
+        commit(folder, "first result")
+
+    return made_once("experiment", make)
 
 
 @pytest.fixture
@@ -88,6 +91,7 @@ def test_a_renamed_variable_is_taken_over(clone):
         assert damage(folder) is None
 
 
+@pytest.mark.slow
 def test_a_new_setting_whose_default_changes_nothing_is_taken_over(clone):
     """Also where a scale of new cells asks for it already, which older code cannot read."""
     sections = "src/slow_features/config/sections.py"
