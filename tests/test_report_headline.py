@@ -173,6 +173,13 @@ def test_each_remedy_has_a_row_beside_the_variants_that_fail(repaired):
     assert [row["is"] for row in rows[:3]] == ["the paper's", "the paper's", "remedy"]
 
 
+def test_the_caption_names_the_searches_of_its_columns_alone():
+    caption = headline_table(results_of(cells_of("remedies")), FOUND).caption
+    assert "trials, study changing" in caption
+    assert "trials, study fixed" in caption
+    assert "three_dots" not in caption
+
+
 def test_three_dots_are_three_numbers():
     there = [c for c in with_remedies("standard", REMEDIES) if c.family == "three_dots"]
     table = remedies_table(results_of(there), FOUND)

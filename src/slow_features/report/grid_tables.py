@@ -66,7 +66,7 @@ def table1(results: Results, published: Mapping[str, Any]) -> Table:
         f"dot. std: over the seeds. A dash: not published, or a single seed. {by_adam}Without "
         f"published numbers: {', '.join(unpublished)}. For three dots no hyper-parameters were "
         "published: these are those of one dot without noise."
-        f"{searched_in_words(results, THREE_DOTS)}",
+        f"{searched_in_words(r for r in results.cells if r.cell.family == THREE_DOTS)}",
         columns,
         rows,
         dict.fromkeys(columns[2:], 3),
@@ -143,7 +143,7 @@ def control_table(results: Results, trained: Trained) -> Table:
     return Table(
         "control",
         "Trained or not, where JEPA fails",
-        _control_caption(there, trained) + searched_in_words(results),
+        _control_caption(there, trained) + searched_in_words(there),
         columns,
         [
             _control_row(result, trained)

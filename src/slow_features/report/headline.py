@@ -94,12 +94,13 @@ def headline_table(
     titles = [_title(column) for column in columns]
     there = {result.cell.model_type for result in results.cells}
     rows = [_row(results, name, columns, show) for name in methods() if name in there]
+    shown = [result for result in results.cells if _column(result) in columns]
     return Table(
         "headline",
         "Error of every method, RMSE in px",
         "Means over the seeds, on sequences that neither model nor probe has seen. To find the dot "
         f"is to have an error of {found.sentence('that of always answering the centre')}. A dash: "
-        f"this scale has no such cell.{searched_in_words(results)}",
+        f"this scale has no such cell.{searched_in_words(shown)}",
         ("method", *titles),
         [
             *rows,
@@ -112,13 +113,17 @@ def headline_table(
 
 def _columns(cells: Sequence[CellResult], results: Results) -> list[Column]:
     """Return family, level and variant of the settings that some cells have, in a fixed order."""
-    there = {(r.cell.family, r.cell.alpha, r.cell.variant) for r in cells if not is_remedy(r.cell)}
+    there = {_column(result) for result in cells if not is_remedy(result.cell)}
     return [
         (family, alpha, variant)
         for family, alpha in headline_families(results).items()
         for variant in variants(results)
         if (family, alpha, variant) in there
     ]
+
+
+def _column(result: CellResult) -> Column:
+    return result.cell.family, result.cell.alpha, result.cell.variant
 
 
 def _title(column: Column) -> str:
@@ -148,11 +153,7 @@ def _baseline(
 ) -> tuple[Value, ...]:
     errors = []
     for column in columns:
-        there = [
-            error(result)
-            for result in results.finished
-            if (result.cell.family, result.cell.alpha, result.cell.variant) == column
-        ]
+        there = [error(result) for result in results.finished if _column(result) == column]
         errors.append(fmean(there) if there else None)
     row = (name, *errors)
     return row if any(error is not None for error in errors) else NotRun(row)

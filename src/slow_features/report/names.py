@@ -12,7 +12,7 @@ from slow_features.grid.definition import PUBLISHED
 from slow_features.report.style import method
 
 if TYPE_CHECKING:
-    from slow_features.report.results import Results
+    from slow_features.report.results import CellResult, Results
 
 REMEDIES = CONFIGS_FOLDER / "remedies"  # a cell with a file from here is meant to repair a failure
 CELL_COLUMNS = ("method", "variant", "noise", "alpha", "seed")  # what tells cells of a scale apart
@@ -68,10 +68,9 @@ def is_searched(cell: Cell) -> bool:
     return Path(cell.source).parent == SEARCHED_FOLDER
 
 
-def searched_in_words(results: Results, family: str | None = None) -> str:
-    """Return how searched hyper-parameters were found, in one noise family or in all of them."""
-    there = [r.cell for r in results.cells if family in (None, r.cell.family)]
-    groups = {cell.config.run_group for cell in there if is_searched(cell)}
+def searched_in_words(shown: Iterable[CellResult]) -> str:
+    """Return how the searched hyper-parameters were found of what a table shows."""
+    groups = {r.cell.config.run_group for r in shown if is_searched(r.cell)}
     return f" Searched: the {'; the '.join(sorted(filter(None, groups)))}." if groups else ""
 
 
