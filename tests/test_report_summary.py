@@ -11,6 +11,7 @@ import pytest
 from slow_features.grid.cells import cells_of
 from slow_features.report import summary
 from slow_features.report.criteria import read_rules
+from slow_features.report.measurements import Measurement
 from slow_features.report.results import CellResult, Results, mean_error
 from slow_features.report.summary import judged_parts, strongest, write_summary
 from tests.fake_cells import finished
@@ -88,6 +89,23 @@ def test_each_number_says_its_scale_and_the_page_links_to_it(page):
     for name in re.findall(r'href="(summary/[^"]+)"', html):
         assert (page / name).is_file(), name
     assert not re.search(r'href="[\w]+\.csv"', html)
+
+
+def test_a_number_leads_to_the_row_of_its_cell(page):
+    """Of several seeds to the first; from there the page of the scale leads to the run."""
+    html = (page / "index.html").read_text()
+    cell = "cell-VICReg-changing_uniform-alpha1.5-published-seed1"
+    assert f'<a href="seeds/index.html#row-{cell}">4.00 (seeds)</a>' in html
+    claims = html.partition('id="claims"')[2].partition('id="own"')[0]
+    judged = re.findall(r'<a href="seeds/index.html#row-cell-[^"]+">seeds</a>', claims)
+    assert len(judged) == 7, "one for each part that is judged"
+
+
+def test_the_measurement_shown_is_the_closest_to_its_bound_whatever_its_unit():
+    """A distance in px is no larger than one of shares because its numbers are."""
+    near = Measurement("VICReg", "1.5", margin=0.4, unit=8.0)
+    far = Measurement("VICReg", "1.5", margin=-0.2, unit=0.8)
+    assert (near.closeness, far.closeness) == pytest.approx((0.05, 0.25))
 
 
 def test_every_part_of_every_claim_has_its_row_once(page):

@@ -188,8 +188,8 @@ def _losses(results: Results, family: str, folder: Path) -> Picture:
             "Each loss over its first value, for all levels and seeds: a line that stays at 1 is a "
             "network that has hardly moved.",
             *[
-                f"Of {method(name).label} without the constant {MODELS[name].loss_floor:g} "
-                "that it costs at least."
+                f"For {method(name).label} the constant {MODELS[name].loss_floor:g} that it costs "
+                "at least is subtracted."
                 for name in {r.cell.model_type: None for r in results.cells}
                 if MODELS[name].loss_floor
             ],

@@ -60,9 +60,9 @@ def table1(results: Results, published: Mapping[str, Any]) -> Table:
         "table1",
         "Table 1: three dots, RMSE on the unit square",
         "Only the action dot's moves are told to a model. Ours: the root of the mean over the 17 "
-        "steps. Mean of roots: the mean over steps of each step's root, which is smaller; which of "
-        "the two was published is not said, see the baseline start: where each dot was at first, "
-        "known exactly, and nothing of its moves. No model can do better than that on the random "
+        "steps. Mean of roots: the mean over steps of each step's root, which is smaller; the "
+        "paper does not say which of the two it printed. Start: the error of knowing exactly where "
+        "each dot was in frame 0, and nothing of its moves; no model can do better on the random "
         f"dot. std: over the seeds. A dash: not published, or a single seed. {by_adam}Without "
         f"published numbers: {', '.join(unpublished)}. For three dots no hyper-parameters were "
         "published: these are those of one dot without noise."
@@ -195,8 +195,16 @@ def _control_row(result: CellResult, trained: Trained) -> Sequence[Value]:
         curve[-1]["loss"],
         moved,
         *_dynamics(result),
-        "trained" if has_trained(result, trained) else "hardly moved",
+        _training_in_words(result, trained),
     )
+
+
+def _training_in_words(result: CellResult, trained: Trained) -> str:
+    """Return whether a training counts as having worked and, if not, what falls short."""
+    if has_trained(result, trained):
+        return "trained"
+    _, moved = training_facts(result)
+    return "hardly moved" if moved < trained.encoder_moves else "loss hardly fell"
 
 
 def _dynamics(result: CellResult) -> tuple[Value, Value]:

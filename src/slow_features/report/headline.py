@@ -100,7 +100,7 @@ def headline_table(
         "Error of every method, RMSE in px",
         "Means over the seeds, on sequences that neither model nor probe has seen. To find the dot "
         f"is to have an error of {found.sentence('that of always answering the centre')}. A dash: "
-        f"this scale has no such cell.{searched_in_words(shown)}",
+        f"there is no such cell.{searched_in_words(shown)}",
         ("method", *titles),
         [
             *rows,

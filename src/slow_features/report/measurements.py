@@ -30,7 +30,8 @@ class Measurement:
     """One check of one model at one level.
 
     value: what was measured. bound: what it was compared with, in words. margin: how far it is on
-    the right side of the bound, 0 at the bound, negative beyond. cells: those of the model.
+    the right side of the bound, 0 at the bound, negative beyond. unit: what the margin is compared
+    with to tell which of two is closer, the bound itself. cells: those of the model.
     missing: the cells without which there is none of it. unmet: why the check says nothing here.
     """
 
@@ -39,6 +40,7 @@ class Measurement:
     value: str = ""
     bound: str = ""
     margin: float = 0.0
+    unit: float = 1.0
     cells: tuple[Cell, ...] = ()
     missing: tuple[str, ...] = ()
     unmet: str = ""
@@ -51,6 +53,11 @@ class Measurement:
         if self.unmet:
             return "cannot tell"
         return "reproduced" if self.margin >= 0 else "not reproduced"
+
+    @property
+    def closeness(self) -> float:
+        """How far it is from its bound, on either side, as a share of the bound."""
+        return abs(self.margin) / (self.unit or 1.0)
 
     @property
     def text(self) -> str:
@@ -139,6 +146,7 @@ def _measure_alone(results: Results, rules: Rules, check: Check, place: Place) -
         value=f"{error:.2f} px",
         bound=f"{criterion.kind} {bound:.2f}",
         margin=criterion.margin(error, bound),
+        unit=bound,
     )
 
 
@@ -151,6 +159,7 @@ def _compare_share(
         value=f"{share:.3f} of the variance",
         bound=f"{criterion.kind} {bound:g}",
         margin=criterion.margin(share, bound),
+        unit=bound,
     )
 
 

@@ -16,7 +16,7 @@ from slow_features.report.tables import NOT_RUN, Table, in_markdown, indented
 # How texts begin that the page shows in a colour: a verdict, alone or with what it rests on.
 _VERDICTS = {
     "good": ("reproduced", "holds so far", "holds", "trained"),
-    "bad": ("not reproduced", "does not hold", "hardly moved"),
+    "bad": ("not reproduced", "does not hold", "hardly moved", "loss hardly fell"),
     "absent": (NOT_RUN, "undecided at this scale", "cannot tell"),
 }
 _MARKS = {kind: re.compile(rf"({'|'.join(texts)})(:| \(|$)") for kind, texts in _VERDICTS.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 from slow_features import paths
@@ -188,7 +189,7 @@ def _said(record: SearchRecord) -> str:
         return f"{record.model_type}: all {len(record.trials)} diverged."
     return (
         f"{record.model_type}: {len(record.trials)} trials, best {errors[0]:.2f}, "
-        f"median {errors[len(errors) // 2]:.2f}, worst {errors[-1]:.2f} px."
+        f"median {median(errors):.2f}, worst {errors[-1]:.2f} px."
     )
 
 

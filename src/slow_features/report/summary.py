@@ -12,25 +12,27 @@ from typing import NamedTuple
 
 from slow_features import paths
 from slow_features.files import atomic_folder, write_text
-from slow_features.grid.cells import THREE_DOTS, cells_of
-from slow_features.grid.definition import scales
+from slow_features.grid.cells import THREE_DOTS, Cell, cells_of
+from slow_features.grid.definition import PUBLISHED, scales
 from slow_features.report.claim_tables import claim_in_words
 from slow_features.report.claims import PartVerdict, claim_of_parts, judge
-from slow_features.report.criteria import Claim, Rules, read_published, read_rules
+from slow_features.report.criteria import Check, Claim, Rules, read_published, read_rules
 from slow_features.report.figure3 import draw_figure3, figure3_alt
 from slow_features.report.grid import origin
 from slow_features.report.grid_pictures import figure3_caption
 from slow_features.report.grid_tables import table1
 from slow_features.report.headline import headline_in_words, headline_table
-from slow_features.report.names import is_remedy, model_name
+from slow_features.report.measurements import Measurement
+from slow_features.report.names import anchor, is_remedy, model_name, variant_name
 from slow_features.report.page import write_page
 from slow_features.report.remedies import FOUND
 from slow_features.report.results import CellResult, Results, all_there, read_cells
 from slow_features.report.style import save, styled
-from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
+from slow_features.report.tables import NOT_RUN, Linked, NotRun, Table, Value
 
 PAGE = paths.REPORTS / "index.html"
 FOLDER = paths.REPORTS / "summary"  # tables and figures beside the page
+MIXED = "Points of one panel may be of different scales, trained for different lengths."
 _FILE = re.compile(r'href="([\w-]+\.(?:csv|md|svg|png))"')
 
 
@@ -65,7 +67,7 @@ def write_summary() -> None:
             beside,
             "figure3",
             "Figure 3: error under noise",
-            figure3_caption(best),
+            f"{figure3_caption(best)} {MIXED}",
             figure3_alt(best),
         )
         content = {
@@ -150,30 +152,42 @@ def claims_table(
             if part.verdict == "not run":
                 rows.append(NotRun((*start, NOT_RUN, None, None)))
             else:
-                rows.append((*start, *_part_words(part), scale))
+                rows.append((*start, *_part_words(part, scale)))
     return Table(
         name,
         "Verdicts, part by part",
         "Each part as the scale judges it that was trained longest, and of the same length has "
         "most seeds; what is compared within a part is of one scale. Measured: what decides, in px "
-        "or as a share, and its bound. A claim is reproduced if every part of it holds, and not "
-        "reproduced if one part does not.",
+        "or as a share, and its bound; of several, the one that is closest to its bound. A claim "
+        "is reproduced if every part of it holds, and not reproduced if one part does not.",
         ("claim", "verdict", "part", "holds", "measured", "scale"),
         rows,
         merged=2,
     )
 
 
-def _part_words(part: PartVerdict) -> tuple[str, str | None]:
-    """Return the verdict about a part, and the measurement that is closest to the other one."""
+def _part_words(part: PartVerdict, scale: str) -> tuple[str, str | None, str]:
+    """Return the verdict about a part, the measurement closest to the other one, and its scale."""
     words = {"reproduced": "holds", "not reproduced": "does not hold"}
-    decisive = [m for check in part.checks if not check.left_out for m in check.decisive]
-    decided = [m for m in decisive if m.verdict == part.verdict]
+    decisive = [(c.check, m) for c in part.checks if not c.left_out for m in c.decisive]
+    decided = [(check, m) for check, m in decisive if m.verdict == part.verdict]
     said = words.get(part.verdict, part.verdict)
     if not decided:
-        return said, None
-    least = min(decided, key=lambda m: abs(m.margin))
-    return said, f"{least.model} {least.text}"
+        return said, None, scale
+    check, least = min(decided, key=lambda pair: pair[1].closeness)
+    return said, f"{_who(check, least)}: {least.text}", _linked(scale, least.cells[0])
+
+
+def _who(check: Check, measurement: Measurement) -> str:
+    """Return of which method, variant and dot something was measured, and at which level."""
+    words = [measurement.model]
+    if check.variant != PUBLISHED:
+        words[0] += f" “{variant_name(check.variant)}”"
+    if check.dot:
+        words.append(f"{check.dot} dot")
+    if float(measurement.alpha):
+        words.append(f"level {measurement.alpha}")
+    return ", ".join(words)
 
 
 def _counts(claims: Sequence[Claim], found: Sequence[Results], rules: Rules) -> dict[str, int]:
@@ -185,13 +199,18 @@ def _counts(claims: Sequence[Claim], found: Sequence[Results], rules: Rules) -> 
 
 
 def _with_scale(cells: Sequence[CellResult], error: float) -> str:
-    return f"{error:.2f} ({cells[0].cell.scale})"
+    return _linked(f"{error:.2f} ({cells[0].cell.scale})", cells[0].cell)
+
+
+def _linked(text: str, cell: Cell) -> str:
+    """Return a text that leads to a cell's row in the page of its scale."""
+    return Linked(text, f"{cell.scale}/index.html#row-{anchor(cell)}")
 
 
 def _table1(table: Table, best: Results) -> Table:
     """Return table 1 with the scale behind each row."""
     there = [r.cell for r in best.cells if r.cell.family == THREE_DOTS]
-    scale_of = {model_name(cell): cell.scale for cell in there}
+    scale_of = {model_name(cell): _linked(cell.scale, cell) for cell in reversed(there)}
     rows = [type(row)([*row, scale_of.get(str(row[0]))]) for row in table.rows]
     columns = (*table.columns, "scale")
     return Table(table.name, table.title, table.caption, columns, rows, table.digits, merged=1)

@@ -19,6 +19,21 @@ NOT_RUN = "not run"
 _FORMULA = ("=", "+", "-", "@")  # how one begins in a spreadsheet
 
 
+class Linked(str):
+    """A text that leads somewhere in a page; elsewhere the text alone stands.
+
+    href: where it leads, relative to the page.
+    """
+
+    __slots__ = ("href",)
+
+    def __new__(cls, text: str, href: str) -> Linked:
+        """Return the text with its target."""
+        linked = super().__new__(cls, text)
+        linked.href = href
+        return linked
+
+
 class NotRun(tuple):
     """A row about something that was not run at all: a page folds it away."""
 
@@ -83,6 +98,8 @@ class Table:
             return f"{value:z.{self.digits[column]}f}"
         if isinstance(value, float) and column in self.significant:
             value = float(f"{value:.{self.significant[column]}g}")  # never written as 5.08e+02
+        if isinstance(value, str):
+            return value  # a Linked stays one
         return f"{value:g}" if isinstance(value, float) else str(value)
 
     def absent(self) -> list[Shown]:
