@@ -37,7 +37,7 @@ class Worker:
         return json.loads(line)
 
     def close(self):
-        """End the process, which has nothing to lose; unloading torch would take it a second."""
+        """End the process at once: it has nothing to lose, and unloading torch takes time."""
         self._process.kill()
         self._process.communicate()
 

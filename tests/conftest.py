@@ -45,15 +45,18 @@ def made_once(tmp_path_factory, request):
 
 
 @pytest.fixture(scope="session")
-def empty_store(tmp_path_factory):
+def empty_store(made_once):
     """MLflow's database as a fresh checkout makes it; made once, since it takes 2 seconds."""
-    folder = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DVC_ROOT", str(folder))
-        from slow_features.tracking.store import open_store
 
-        open_store()
-    return folder / "mlflow.db"
+    def make(folder):
+        folder.mkdir()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DVC_ROOT", str(folder))
+            from slow_features.tracking.store import open_store
+
+            open_store()
+
+    return made_once("store", make) / "mlflow.db"
 
 
 @pytest.fixture

@@ -190,7 +190,15 @@ def shell(folder: Path, redirection: str, *line: str) -> subprocess.CompletedPro
     return subprocess.run(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("redirection", ["2>/dev/full", ">&- 2>&- <&-"])
+@pytest.mark.parametrize(
+    "redirection",
+    [
+        pytest.param("", marks=pytest.mark.slow),
+        pytest.param("2>&-", marks=pytest.mark.slow),
+        "2>/dev/full",
+        ">&- 2>&- <&-",
+    ],
+)
 def test_a_training_ends_well_whatever_becomes_of_its_streams(redirection, checkout):
     ended = shell(
         checkout, redirection, "train.py", "--configs", PUBLISHED, "--values", *TINY,
