@@ -40,5 +40,6 @@ def _acquire(lock: FileLock, refusal: str, patience: float) -> None:
     except Timeout:
         if patience <= _SILENT_SECONDS:
             raise
-        print(f"waiting for {lock.lock_file}: {refusal}", file=sys.stderr)
+        # Text and newline in one write: several processes may say so at once, a line each.
+        print(f"waiting for {lock.lock_file}: {refusal}\n", end="", file=sys.stderr)
         lock.acquire(timeout=-1 if patience == math.inf else patience - _SILENT_SECONDS)
