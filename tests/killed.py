@@ -125,11 +125,13 @@ class Place(Killable):
 def kill_at_random(place: Killable, times: int, whole_seconds: float, seed: str) -> int:
     """Start the stage and kill it, so many times; return how often it went on from a step.
 
-    The moment is uniform over a whole run, or, every second time, over the tenth of a run that
-    follows a checkpoint. A run that ends before its moment comes is started afresh.
+    What trains is killed on until a kill has left a checkpoint, however the moments fall. The
+    moment is uniform over a whole run, or, every second time, over the tenth of a run that follows
+    a checkpoint. A run that ends before its moment comes is started afresh.
     """
     draw, killed, resumed = random.Random(seed), 0, 0
-    while killed < times:
+    met = not place.trains
+    while killed < times or not met:
         stage = place.start()
         span = whole_seconds
         if killed % 2 and place.trains:
@@ -140,6 +142,7 @@ def kill_at_random(place: Killable, times: int, whole_seconds: float, seed: str)
             time.sleep(0.001)
         if not stage.ended() and stage.kill() == -signal.SIGKILL:
             killed += 1
+            met = met or bool(place.checkpoints())
         else:
             assert stage.wait() == 0, stage.errors()
             place.forget()
