@@ -25,7 +25,7 @@ from slow_features.report.figure3 import (
     untuned,
 )
 from slow_features.report.grid import write_grid_report
-from slow_features.report.grid_figures import draw_errors_by_frame
+from slow_features.report.grid_figures import draw_errors_by_frame, missing_by_frame
 from slow_features.report.grid_pictures import figure3_caption, image_source
 from slow_features.report.mechanism import draw_mechanism
 from slow_features.report.results import CellResult, Results, read_cells
@@ -192,6 +192,7 @@ def test_a_part_of_a_scale_shows_no_panel_of_what_has_not_run_at_all():
         assert len(draw_figure3(some).get_axes()) == len(two)
         assert len(draw_mechanism(some).get_axes()) == len(two)
         assert len(draw_errors_by_frame(some).get_axes()) == len(two)
+    assert missing_by_frame(some) == "", "a panel that is not there misses nothing"
     assert "Not run at all: fixed structured noise." in figure3_caption(some)
     only_fixed = Results("standard", [r for r in some.cells if r.cell.family == "fixed_structured"])
     assert only_fixed.shown_families == ["fixed_structured"], "nothing has run: all of it is shown"
@@ -200,6 +201,19 @@ def test_a_part_of_a_scale_shows_no_panel_of_what_has_not_run_at_all():
     assert not untuned(Results("standard", without))
     nothing = Results("standard", [CellResult(c, None) for c in cells(two)])
     assert families_by_kind(nothing)[0] == ["changing_uniform", "fixed_uniform"]
+
+
+def test_what_a_panel_misses_is_named_below_the_figure():
+    some = Results(
+        "quick",
+        [
+            CellResult(c, None) if c.model_type in ("RSSM", "IDM") else finished(c)
+            for c in cells({"fixed_uniform"})
+        ],
+    )
+    assert missing_by_frame(some) == (
+        "Not run: with fixed uniform noise 1.25 Inverse dynamics (IDM) and Reconstruction (RSSM)."
+    )
 
 
 def test_figure_3_explains_only_what_it_shows(tree):

@@ -190,6 +190,13 @@ def test_three_dots_are_three_numbers():
     assert table.rows[0][-1] is None, "the dots are found or lost one by one"
 
 
+def test_there_is_no_table_until_a_remedy_has_run():
+    part = results_of(with_remedies("quick", REMEDIES), absent=is_remedy)
+    table = remedies_table(part, FOUND)
+    assert not table.present()
+    assert {row.texts[2] for row in table.absent()} == {"remedy"}
+
+
 def test_the_table_leaves_out_settings_of_which_nothing_has_run():
     there = with_remedies("quick", REMEDIES)
     part = results_of(there, absent=lambda cell: cell.family != "fixed_uniform")

@@ -9,7 +9,7 @@ import numpy as np
 
 from slow_features.grid.cells import Cell, cells_of
 from slow_features.grid.definition import load_grid, scales
-from slow_features.report.names import look_of, model_name, setting_name
+from slow_features.report.names import listed, look_of, model_name, setting_name
 from slow_features.report.pictures import Strip, draw_path_table, draw_strips, path_panels
 from slow_features.report.results import CellResult, Results
 from slow_features.report.samples import picture_samples
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-REMARK = {  # of text over a drawing
-    "color": "#666666",
-    "style": "italic",
-    "bbox": {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},
-}
 _SHARED = 0  # the stored sequence that all methods are shown on
 
 
@@ -58,26 +53,22 @@ def _errors_panel(axes: Axes, results: Results, cells: Sequence[CellResult]) -> 
         start = np.sqrt(there[0].start_mean_squares().mean(1))
         look = {"color": CENTRE_COLOUR, "linewidth": 0.8, "linestyle": ":"}
         axes.plot(start, **look, label="Start known, moves not")
-    _say_missing(axes, cells)
     axes.set_xlabel("frame")
     axes.set_xticks(range(0, 17, 4))
     if axes.get_subplotspec().is_first_col():
         axes.set_ylabel("RMSE, px")
 
 
-def _say_missing(axes: Axes, cells: Sequence[CellResult]) -> None:
-    """Name inside a panel what is not run."""
-    missing = list(dict.fromkeys(model_name(cell.cell) for cell in cells if not cell.outputs))
-    if missing:
-        axes.text(
-            0.98,
-            0.03,
-            "not run: " + "\n".join(missing),
-            transform=axes.transAxes,
-            ha="right",
-            fontsize=7.5,
-            **REMARK,
-        )
+def missing_by_frame(results: Results) -> str:
+    """Return in words which methods a panel of the figure would show and have not run, if any."""
+    said = []
+    for family in results.shown_families:
+        cells = [cell for cell in reference_cells(results, family) if not cell.outputs]
+        names = dict.fromkeys(model_name(cell.cell) for cell in cells)
+        if names:
+            setting = setting_name(family, results.reference_level(family))
+            said.append(f"with {setting} {listed(names)}")
+    return f"Not run: {'; '.join(said)}." if said else ""
 
 
 def errors_by_frame_alt(results: Results) -> str:

@@ -9,10 +9,9 @@ import numpy as np
 
 from slow_features.models.registry import MODELS
 from slow_features.report.curves import epoch_label, relative_loss
-from slow_features.report.grid_figures import REMARK
 from slow_features.report.names import model_name
 from slow_features.report.results import CellResult, Results
-from slow_features.report.style import CENTRE_COLOUR, WIDE, in_lines, legend_below, panels
+from slow_features.report.style import CENTRE_COLOUR, REMARK, WIDE, in_lines, legend_below, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -24,6 +24,7 @@ from slow_features.report.grid_figures import (
     draw_noise_samples,
     errors_by_frame_alt,
     has_paths,
+    missing_by_frame,
     paths_alt,
     sample_cell,
 )
@@ -113,9 +114,12 @@ def _by_frame(results: Results, folder: Path) -> Picture:
         folder,
         "errors_by_frame",
         "Error by time step",
-        "Frame 0 is seen, the others are predicted; one level of each family, first seed. Start "
-        "known, moves not: least squares from where the dot was at first; with three dots, of all "
-        "three.",
+        caption(
+            "Frame 0 is seen, the others are predicted; one level of each family, first seed. "
+            "Start known, moves not: least squares from where the dot was at first; with three "
+            "dots, of all three.",
+            missing_by_frame(results),
+        ),
         errors_by_frame_alt(results),
     )
 

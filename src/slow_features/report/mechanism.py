@@ -7,10 +7,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from slow_features.data.noise import NoiseSetting
-from slow_features.report.grid_figures import REMARK
 from slow_features.report.names import is_remedy, model_name, setting_name, variants
 from slow_features.report.results import CellResult, Results
-from slow_features.report.style import WIDE, legend_below, methods, new_figure
+from slow_features.report.style import REMARK, WIDE, legend_below, methods, new_figure
 from slow_features.report.tables import NOT_RUN, Table, Value
 
 if TYPE_CHECKING:

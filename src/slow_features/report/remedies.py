@@ -24,11 +24,6 @@ from slow_features.report.tables import NOT_RUN, NotRun, Table, Value
 FOUND = "found"  # the criterion in claims.yaml by which a method has found the dot
 
 
-def has_remedies(results: Results) -> bool:
-    """Return whether the scale has a cell that is meant to repair a failure."""
-    return any(is_remedy(result.cell) for result in results.cells)
-
-
 def repaired_models(results: Results) -> list[str]:
     """Return the model types with a remedy, in the registry's order."""
     there = {result.cell.model_type for result in results.cells if is_remedy(result.cell)}
@@ -49,7 +44,10 @@ def finds_the_dot(cells: Sequence[CellResult], found: Criterion) -> bool:
 
 
 def remedies_table(results: Results, found: Criterion) -> Table:
-    """Return the error of each variant of a model with remedies in every setting of the scale."""
+    """Return the error of each variant of a model with remedies in every setting of the scale.
+
+    Until a remedy has run, the rows of what it is to be compared with are left out.
+    """
     settings = settings_of(results)
     columns = [name for setting in settings for name in _columns(*setting)]
     rows = [
@@ -58,6 +56,8 @@ def remedies_table(results: Results, found: Criterion) -> Table:
         for variant in variants(results)
         if any((r.cell.model_type, r.cell.variant) == (model, variant) for r in results.cells)
     ]
+    if not any(is_remedy(result.cell) for result in results.finished):
+        rows = [row for row in rows if isinstance(row, NotRun)]
     return Table(
         "remedies",
         "What repairs it, and what it costs elsewhere",

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 WIDE, NARROW = 9.9, 4.1  # inches: the width of the page, and of a telephone's screen
 CENTRE_COLOUR = "#222222"
 GRID_COLOUR = "#dddddd"
+REMARK = {  # of text over a drawing
+    "color": "#666666",
+    "style": "italic",
+    "bbox": {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},
+}
 _PNG_DPI = 130
 _NO_DATE = {"Date": None, "Creator": None}
 
