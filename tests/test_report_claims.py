@@ -214,7 +214,7 @@ def test_a_check_says_its_precondition_and_when_the_criteria_were_fixed():
     table = checks_table("checks", verdicts_of("quick"), PAPERS, read_rules())
     asked = " ".join(row[2] for row in table.rows)
     assert "cannot tell unless RSSM: at most 0.5 x the centre's error" in asked
-    assert "cannot tell and is left out unless the model itself: the loss fell" in asked
+    assert "where it holds, it is left out unless the model itself: the loss fell" in asked
     said = (Path(page.__file__).parent / "templates/criteria.txt").read_text()
     assert "after a prototype" in said
 

@@ -150,7 +150,7 @@ JEPA_FAILS = [
         (2.0, 8.0, (), "not reproduced"),  # the control finds the dot
         (8.0, 2.0, (), "not reproduced"),  # the published rate finds it
         (8.0, 8.0, ("published",), "reproduced"),  # the control alone decides
-        (8.0, 2.0, ("published",), "reproduced"),
+        (8.0, 2.0, ("published",), "not reproduced"),  # whatever its loss did
         (2.0, 8.0, ("published",), "not reproduced"),
     ],
 )
@@ -161,7 +161,7 @@ def test_a_failure_counts_only_where_something_has_trained(control, published, u
         made_up=lambda cell: UNTRAINED if cell.variant in untrained else {},
     )
     assert part.verdict == expected
-    if "published" in untrained:
+    if "published" in untrained and published == 8.0:
         assert part.checks[2].verdict == "cannot tell"
         assert "hardly moved" in part.checks[2].decisive[0].text
 

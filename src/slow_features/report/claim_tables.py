@@ -161,8 +161,8 @@ def _need_in_words(check: Check, rules: Rules) -> str:
     need = check.of_need("the model")[0]
     who = ", ".join(check.needs.models) or "the model itself"
     who += f" ({variant_name(need.variant)})" if need.variant != check.variant else ""
-    alone = " and is left out" if check.needs.leave_out else ""
-    return f"; cannot tell{alone} unless {who}: {_sentence(need, rules)}"
+    said = "where it holds, it is left out" if check.needs.leave_out else "cannot tell"
+    return f"; {said} unless {who}: {_sentence(need, rules)}"
 
 
 def _reference_words(criterion: Criterion, check: Check) -> str:

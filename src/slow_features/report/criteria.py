@@ -110,7 +110,8 @@ class Need(_Part):
 
     models, variant: whom it is about; what is not named is that of the check itself.
     otherwise: what is said of a model that does not meet it.
-    leave_out: whether a part is judged by its other checks alone where it is not met.
+    leave_out: whether a part is judged by its other checks alone where it is not met and the check
+        would hold. A check that does not hold counts all the same.
     """
 
     criterion: str

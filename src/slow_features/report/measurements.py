@@ -110,6 +110,8 @@ def _measure(results: Results, rules: Rules, check: Check, place: Place) -> Meas
     missing = dict.fromkeys(cell for m in (measured, *needed.values()) for cell in m.missing)
     if missing:
         return Measurement(model, alpha, cells=measured.cells, missing=tuple(missing))
+    if measured.margin < 0 and check.needs and check.needs.leave_out:
+        return measured  # an unmet need takes support from a claim, and excuses no contradiction
     unmet = [_unmet(check, other, m) for other, m in needed.items() if m.margin < 0]
     return replace(measured, unmet=", ".join(unmet))
 
