@@ -171,8 +171,8 @@ def _control_caption(there: Sequence[CellResult], trained: Trained) -> str:
         "distances say nothing. "
         "Time share: how much of the encodings' variance lies within sequences; 0 is constant in "
         f"time. Trained: the loss fell by {trained.loss_falls:.0%} or more and the encoder moved "
-        f"by {trained.encoder_moves:g} or more. At a high temperature the loss of SimCLR has "
-        "little room to fall, so a network may have learned although it hardly fell."
+        f"by {trained.encoder_moves:g} or more. At a high temperature a contrastive loss "
+        "has little room to fall, so a network may have learned although it hardly fell."
     )
 
 
