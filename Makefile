@@ -14,16 +14,16 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Nothing is compiled ahead: of 17,000 files Python compiles what a command imports, when it does.
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 
 setup: $(READY) ## create .venv with every package at its locked version
 
 $(READY): pyproject.toml requirements/lock.txt requirements/torch.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) --require-hashes --no-deps -r requirements/lock.txt
-	$(INSTALL) -r requirements/torch.txt
-	$(INSTALL) --no-deps --no-build-isolation --editable .
+	$(BIN)/python $(PIP_INSTALL) --require-hashes --no-deps -r requirements/lock.txt
+	$(BIN)/python $(PIP_INSTALL) -r requirements/torch.txt
+	$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	touch $(READY)
 
 # A part of the grid: CELLS="standard/*/three_dots"; set -f leaves the wildcards to the script.
@@ -96,7 +96,7 @@ docs: $(DOCS)/.ready ## build the documentation as a site, in site/ (open site/i
 
 $(DOCS)/.ready: requirements/docs.txt
 	$(PYTHON) -m venv $(DOCS)
-	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/docs.txt
+	$(DOCS)/bin/python $(PIP_INSTALL) --require-hashes --no-deps -r requirements/docs.txt
 	touch $@
 
 clean: ## remove checkpoints, kept data sets and runs by hand; never results that DVC knows
