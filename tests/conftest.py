@@ -12,6 +12,14 @@ from filelock import FileLock
 _FOREIGN = ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "WANDB_MODE")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_waits_for_the_disk():
+    """Here no file must outlive a loss of power; tests write thousands, and each would wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
 @pytest.fixture
 def tmp_root(tmp_path, monkeypatch):
     """A project of its own for a test: this checkout's store and checkpoints are out of reach."""

@@ -80,23 +80,23 @@ USED = {
 def test_what_a_module_imports_is_followed_to_the_end(package, as_path):
     """Not followed: other packages, imports for type checkers alone, names in strings."""
     entry = package / "main.py" if as_path else "made.main"
-    assert names(import_closure(entry, package), package.parent) == USED
+    assert names(import_closure(entry, package=package), package.parent) == USED
 
 
 def test_a_package_alone_runs_its_own_file_and_no_more(package):
-    used = names(import_closure("made.sub", package), package.parent)
+    used = names(import_closure("made.sub", package=package), package.parent)
     assert used == {"made/__init__.py", "made/sub/__init__.py", "made/sub/by_init.py"}
 
 
 def test_a_script_uses_what_lies_beside_it(package):
-    used = names(import_closure(package.parent / "script.py", package), package.parent)
+    used = names(import_closure(package.parent / "script.py", package=package), package.parent)
     expected = {"script.py", "helper.py", "made/__init__.py", "made/sibling.py", "made/names.py"}
     assert used == expected
 
 
 def test_a_module_of_another_package_uses_both(package, monkeypatch):
     monkeypatch.syspath_prepend(package.parent)
-    used = names(import_closure("outside.part", package), package.parent)
+    used = names(import_closure("outside.part", package=package), package.parent)
     assert used == {f"{place}__init__.py" for place in ("made/", "outside/")} | {
         "outside/part.py",
         "made/registered.py",
@@ -106,7 +106,7 @@ def test_a_module_of_another_package_uses_both(package, monkeypatch):
 @pytest.mark.parametrize("name", ["made.nothing", "made.names.function", "no_such_package.x"])
 def test_a_name_without_a_module_is_refused(package, name):
     with pytest.raises(ModuleNotFoundError, match=name):
-        import_closure(name, package)
+        import_closure(name, package=package)
 
 
 @pytest.mark.parametrize("stage", ["train", "grid"])
@@ -212,7 +212,7 @@ def test_a_module_counts_by_its_place_in_the_package(tmp_path):
 
 
 def test_the_order_of_files_does_not_count_and_each_counts_once(package):
-    files = sorted(import_closure("made.main", package))
+    files = sorted(import_closure("made.main", package=package))
     whole = code_fingerprint(files, package)
     assert whole == code_fingerprint([*files[::-1], files[0]], package)
     assert whole != code_fingerprint(files[1:], package)

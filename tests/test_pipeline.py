@@ -209,11 +209,17 @@ def test_an_experiment_on_a_fresh_clone_runs_alone(setting, fresh):
 
 def test_a_probe_alone_keeps_the_training_in_git(fresh):
     """Its weights are not there, so they are made again; the recorded training does not change."""
-    done = run(fresh, "dvc", "exp", "run", "-S", "probing_cfg.sequences=48")
+    done = run(fresh, "dvc", "exp", "run", "-S", "probing_cfg.sequences=48", "experiment-probe")
     assert set(ran(done)) <= {*EXPERIMENT}, "no cell of the grid"
     assert "experiment-probe" in ran(done)
     assert len(trained(fresh)) == 1
     assert not [name for name in changed(fresh) if name.startswith("results/train/")]
+
+
+def test_a_part_of_the_grid_that_is_not_there_is_named(clone):
+    done = run(clone, *REPRODUCE, "quick/VICRag", check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: 'quick/VICRag': no model type 'VICRag'; nearest: VICReg, Random\n"
 
 
 def test_a_wrong_value_is_refused_with_the_way_back(fresh):
@@ -232,8 +238,14 @@ def test_a_wrong_value_is_refused_with_the_way_back(fresh):
 
 
 def test_reproduce_on_another_machine_finds_the_same(fresh):
-    """It computes all cells again, though DVC is up to date, and changes no result in git."""
+    """It computes all cells again, though DVC is up to date, and changes no result in git.
+
+    A part of the scale by its name at first, of which the rest stays as git has it.
+    """
     assert run(fresh, sys.executable, "stages/verify.py", check=False).returncode == 1
+    run(fresh, *REPRODUCE, "quick/*/fixed_uniform")
+    assert {one["dataset_static_noise"] for one in trained(fresh).values()} == {1.25}
+    assert len(trained(fresh)) == 3
     run(fresh, *REPRODUCE)
     assert len(trained(fresh)) == 6, "five cells and the experiment"
     results = {name for name in changed(fresh) if name.startswith(("results/", "data/"))}
@@ -250,16 +262,6 @@ def test_reproduce_on_another_machine_finds_the_same(fresh):
     assert "4 of 5 cells agree" in done.stdout
 
 
-def test_a_part_of_the_grid_by_name(fresh):
-    """It is computed and reported; the rest of its scale stays as git has it."""
-    run(fresh, *REPRODUCE, "quick/*/fixed_uniform")
-    assert {one["dataset_static_noise"] for one in trained(fresh).values()} == {1.25}
-    assert len(trained(fresh)) == 3
-    done = run(fresh, *REPRODUCE, "quick/VICRag", check=False)
-    assert done.returncode == 2
-    assert done.stderr == "error: 'quick/VICRag': no model type 'VICRag'; nearest: VICReg, Random\n"
-
-
 def test_a_changed_cell_and_a_new_level_alone_are_trained(fresh):
     """What git has of their neighbours is kept, although the store is empty and the stages run."""
     page = (fresh / "reports/quick/index.html").read_text()
@@ -270,7 +272,7 @@ def test_a_changed_cell_and_a_new_level_alone_are_trained(fresh):
     grids = yaml.safe_load((fresh / "grids.yaml").read_text())
     grids["quick"]["levels"]["changing_uniform"].append("0.5")
     (fresh / "grids.yaml").write_text(yaml.safe_dump(grids))
-    run(fresh, "dvc", "repro")
+    run(fresh, "dvc", "repro", "report@quick")
     key = ("model_type", "dataset_noise", "dataset_static_noise")
     found = {tuple(one[name] for name in key): one for one in trained(fresh).values()}
     changed_cell = found.pop(("VICReg", 0.0, 1.25))
@@ -282,7 +284,7 @@ def test_a_changed_cell_and_a_new_level_alone_are_trained(fresh):
     again = git(fresh, "diff", "--name-only", "--", "results/train", "results/probe").splitlines()
     assert [name for name in again if name.startswith("results/probe")]
     assert all("alpha1.25-published" in name for name in again)
-    assert UP_TO_DATE in run(fresh, "dvc", "status").stdout
+    assert UP_TO_DATE in run(fresh, "dvc", "status", "report@quick").stdout
 
 
 def test_a_comment_runs_nothing_but_the_fingerprints(fresh):

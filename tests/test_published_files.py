@@ -117,7 +117,7 @@ def test_there_are_as_many_rows_as_published_files():
 def test_a_published_file_loads_as_it_stands(row, tmp_path):
     file = tmp_path / row["file"]
     settings = full_layout(row)
-    file.write_text(yaml.safe_dump(settings))
+    file.write_text(yaml.dump(settings, Dumper=yaml.CSafeDumper))
     printed, notices = print_config(file)
     assert printed["model_type"] == NAMES.get(row["method"], "Supervised")
     assert printed["output_path"] == Experiment().output_path

@@ -187,7 +187,7 @@ def test_a_training_is_handed_out_with_its_weights(finished, tmp_root, monkeypat
     assert json.loads(place.run.read_text())["device"] == "cpu"
 
 
-@pytest.mark.parametrize("module", ["grid.run", "grid.verify", "results.track"])
+@pytest.mark.parametrize("module", ["grid.run", "grid.verify", "results.track", "report.summary"])
 def test_stages_that_compute_nothing_do_not_wait_for_torch(module):
     code = f"import slow_features.grid_stages, slow_features.{module}, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout

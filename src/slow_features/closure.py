@@ -12,24 +12,26 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent.resolve()
 _SCRIPTS = ""  # the home of every module that lies beside a script
 
 
 def import_closure(
-    entry: Path | str, package: Path = PACKAGE, without: Collection[str] = ()
+    *entries: Path | str, package: Path = PACKAGE, without: Collection[str] = ()
 ) -> set[Path]:
-    """Return the files that run when all of an entry's code does, the entry's own among them.
+    """Return the files that run when all code of the entries does, the entries' own among them.
 
     entry: a file, as a stage's script, or the dotted name of a module. Followed are imports of
     `package` (its folder), of the package that the module belongs to, and of what lies beside a
     script; also those inside functions, and the `__init__.py` of every package on the way.
+    Scripts among the entries lie in one folder.
     without: files and folders, relative to `package`, that are not entered.
     Raises ModuleNotFoundError for a name without a module, OSError for a file that is not there.
     """
     homes = {package.name: package.resolve().parent}
-    waiting = _start(entry, homes)
+    waiting = [file for entry in entries for file in _start(entry, homes)]
     closed = [package.resolve() / name for name in without]
     found: set[Path] = set()
     names: set[str] = set()
@@ -55,7 +57,7 @@ def code_fingerprint(files: Iterable[Path], package: Path = PACKAGE) -> str:
     package = package.resolve()
     lines = [
         f"{file.relative_to(package) if file.is_relative_to(package) else file.name}: "
-        f"{_digest(file.read_bytes())}"
+        f"{_read(file.read_bytes()).digest}"
         for file in {file.resolve() for file in files}
     ]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
@@ -105,26 +107,31 @@ def _imported_names(file: Path, homes: dict[str, Path]) -> Iterator[str]:
     own = _module_name(file, homes).split(".")
     if file.name == "__init__.py":
         own.append("")  # so that one dot is the package itself
-    for level, name in _imports(file.read_bytes()):
+    for level, name in _read(file.read_bytes()).imports:
         yield ".".join([*own[:-level], name] if level else [name])
 
 
+class _Code(NamedTuple):
+    """What is asked of a file: each import as its leading dots and the rest of its name, a hash."""
+
+    imports: tuple[tuple[int, str], ...]
+    digest: str
+
+
 @cache
-def _imports(source: bytes) -> tuple[tuple[int, str], ...]:
-    """Return the number of leading dots and the rest of the name of all that is imported."""
-    found = []
-    for node in ast.walk(_tree(source)):
+def _read(source: bytes) -> _Code:
+    """Parse a file once for both: parsing is most of the time that a fingerprint takes."""
+    tree = _WhatRuns().visit(ast.parse(source))
+    return _Code(tuple(_imports(tree)), hashlib.sha256(_written(tree).encode()).hexdigest())
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found += [(0, alias.name) for alias in node.names]
+            yield from ((0, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             start = f"{node.module}." if node.module else ""
-            found += [(node.level, start + alias.name) for alias in node.names]
-    return tuple(found)
-
-
-@cache
-def _digest(source: bytes) -> str:
-    return hashlib.sha256(_written(_tree(source)).encode()).hexdigest()
+            yield from ((node.level, start + alias.name) for alias in node.names)
 
 
 def _written(node: object) -> str:
@@ -139,10 +146,6 @@ def _written(node: object) -> str:
     fields = sorted((name, value) for name, value in ast.iter_fields(node) if name != "kind")
     kept = [f"{name}={_written(value)}" for name, value in fields if value not in (None, [])]
     return f"{type(node).__name__}({','.join(kept)})"
-
-
-def _tree(source: bytes) -> ast.AST:
-    return _WhatRuns().visit(ast.parse(source))
 
 
 class _WhatRuns(ast.NodeTransformer):

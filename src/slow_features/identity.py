@@ -147,7 +147,8 @@ def _fingerprint(roots: tuple[str, ...], model_type: str | None) -> str:
     return code_fingerprint(files_of(roots, model_type))
 
 
-def files_of(roots: tuple[str, ...], model_type: str | None = None) -> set[Path]:
+@cache
+def files_of(roots: tuple[str, ...], model_type: str | None = None) -> frozenset[Path]:
     """Return the files of code that these modules and a model type use, without spectators.
 
     A page shows texts of the settings and of the models, so for a report everything counts.
@@ -157,8 +158,8 @@ def files_of(roots: tuple[str, ...], model_type: str | None = None) -> set[Path]
     if model_type is not None:
         entries.append(MODELS[model_type].target.partition(":")[0])
         without += _IMAGES
-    files = set().union(*(import_closure(entry, without=without) for entry in entries))
-    return {file for file in files if file.name != "__init__.py"}
+    files = import_closure(*entries, without=without)
+    return frozenset(file for file in files if file.name != "__init__.py")
 
 
 def write_fingerprints(folder: Path = paths.CODE) -> None:

@@ -227,7 +227,7 @@ class Rules(_Part):
 
 def read_rules(file: Path = CRITERIA_FILE) -> Rules:
     """Read the criteria. Raises pydantic's ValidationError for a file that is not as it should."""
-    return Rules.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    return Rules.model_validate(yaml.load(file.read_bytes(), yaml.CSafeLoader))
 
 
 def read_published(file: Path = PUBLISHED_FILE) -> dict:

@@ -12,7 +12,6 @@ from slow_features.grid.definition import load_grid, scales
 from slow_features.report.names import listed, look_of, model_name, setting_name
 from slow_features.report.pictures import Strip, draw_path_table, draw_strips, path_panels
 from slow_features.report.results import CellResult, Results
-from slow_features.report.samples import picture_samples
 from slow_features.report.style import CENTRE_COLOUR, WIDE, legend_below, panels
 
 if TYPE_CHECKING:
@@ -88,6 +87,8 @@ def errors_by_frame_alt(results: Results) -> str:
 
 def draw_family_paths(results: Results, family: str, width: float = WIDE) -> Figure:
     """Draw for every method the same stored sequence, then its best and its worst one."""
+    from slow_features.report.samples import picture_samples  # needs torch
+
     finished = _with_paths(results, family)
     first_frames = picture_samples(finished[0].cell.config).seen[:, 0]  # the same for all
     methods = {}
@@ -124,6 +125,8 @@ def draw_noise_samples(results: Results, width: float = WIDE) -> Figure:
 
     A family without cells in this scale is shown as the first scale that has it would.
     """
+    from slow_features.report.samples import picture_samples  # needs torch
+
     strips = []
     for family in all_families():
         cell = sample_cell(results, family)
