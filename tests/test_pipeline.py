@@ -25,13 +25,13 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def clone(made_once):
-    """A clone in which everything has run, its results committed."""
+    """A clone in which everything has run, its results committed: the experiment's at first."""
 
     def make(folder):
-        make_clone(folder)
+        shutil.copytree(made_once("experiment", make_experiment), folder, symlinks=True)
         run(folder, *REPRODUCE)
         assert UP_TO_DATE in run(folder, "dvc", "status").stdout
-        commit(folder, "first results")
+        commit(folder, "results of the grid")
 
     return made_once("clone", make)
 
@@ -62,6 +62,13 @@ def make_clone(folder):
     git(folder, "init", "-q")
     commit(folder, "start")
     return folder
+
+
+def make_experiment(folder):
+    """Make a clone in which the experiment alone has run, its result committed."""
+    make_clone(folder)
+    run(folder, "dvc", "repro", "experiment-probe")
+    commit(folder, "first result")
 
 
 def shrink_params(file):
@@ -171,7 +178,7 @@ def test_a_fresh_clone_is_up_to_date(fresh):
     seconds = time.monotonic() - start
     assert seconds < 15
     assert "rmse_px" in run(fresh, "dvc", "metrics", "show").stdout
-    assert "rmse_px" in run(fresh, "dvc", "metrics", "diff", "HEAD~1").stdout
+    assert "rmse_px" in run(fresh, "dvc", "metrics", "diff", "HEAD~2").stdout
     run(fresh, "dvc", "params", "diff")
     assert "rmse_px" in run(fresh, "dvc", "exp", "show", "--only-changed", "--json").stdout
     page = run(fresh, "dvc", "plots", "show").stdout.strip()

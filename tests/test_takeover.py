@@ -20,6 +20,7 @@ from tests.test_pipeline import (
     environment,
     git,
     make_clone,
+    make_experiment,
     ran,
     run,
     trained,
@@ -33,13 +34,7 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def experiment(made_once):
     """A clone in which the experiment alone has run, its result committed; not to be changed."""
-
-    def make(folder):
-        make_clone(folder)
-        run(folder, "dvc", "repro", "experiment-probe")
-        commit(folder, "first result")
-
-    return made_once("experiment", make)
+    return made_once("experiment", make_experiment)
 
 
 @pytest.fixture
