@@ -22,6 +22,7 @@ from slow_features.report.figure3 import (
     draw_figure3,
     families_by_kind,
     figure3_alt,
+    plotted_variants,
     untuned,
 )
 from slow_features.report.grid import write_grid_report
@@ -248,6 +249,27 @@ def test_a_panel_shows_the_points_of_few_seeds_and_the_spread_of_more(seeds, poi
     assert [len(shown) for shown in dots] == ([points] if points else [])
     errors = [2.0 + seed for seed in range(seeds)]
     assert [list(span) for span in spans] == ([list(spread(errors))] if seeds > 1 else [])
+
+
+def test_a_panel_draws_the_variants_of_its_own_family_alone():
+    """At level 0, which all panels share, an untuned cell belongs to changing uniform noise."""
+    some = Results("standard", [CellResult(c, None, "not run") for c in cells_of("standard")])
+    assert untuned(some) == ["untuned"]
+    drawn = {family: plotted_variants(some, family) for family in PANELS}
+    assert drawn == {
+        "changing_uniform": ["published"],
+        "fixed_uniform": ["published", "control"],
+        "changing_structured": ["published"],
+        "fixed_structured": ["published", "control"],
+    }
+    with styled():
+        at_0 = [
+            line
+            for axes in draw_figure3(some).axes
+            for line in axes.get_lines()
+            if line.get_marker() == "x" and min(abs(line.get_xdata())) < 0.2
+        ]
+    assert len(at_0) == 4 * 5, "a cross for each of the methods that are trained, in each panel"
 
 
 def test_structured_noise_is_called_what_it_is_made_of(tree):

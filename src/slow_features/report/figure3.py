@@ -153,11 +153,12 @@ def plotted_variants(results: Results, family: str) -> list[str]:
     """Return the variants in a panel of lines, in which one more hides the others.
 
     Remedies have a table and a figure of their own; so has what is untuned, in the family that
-    others are tuned in.
+    others are tuned in. A panel of another family shows none of it: it shares the level 0 alone.
     """
     elsewhere = {r.cell.variant for r in results.cells if is_remedy(r.cell)}
     elsewhere |= set(untuned(results)) if family == TUNED_FAMILY else set()
-    return [variant for variant in variants(results) if variant not in elsewhere]
+    own = {PUBLISHED, *(r.cell.variant for r in results.cells if r.cell.family == family)}
+    return [variant for variant in variants(results) if variant in own - elsewhere]
 
 
 def untuned(results: Results) -> list[str]:
