@@ -52,6 +52,14 @@ def test_remedies_do_not_stand_among_the_papers_numbers():
     assert all("/remedies/" not in r.cell.source for r in strongest([scale("q", 1.0)]).cells)
 
 
+def test_the_families_come_in_the_order_of_the_grid_whatever_has_them():
+    every = Results("every", [finished(cell, 2.0) for cell in cells_of("standard")])
+    few = {"changing_uniform", "fixed_structured"}
+    some = Results("some", [r for r in every.cells if r.cell.family in few])
+    assert strongest([some, every]).families == every.families
+    assert strongest([scale("q", 1.0), some]).families != every.families
+
+
 def test_a_part_of_a_claim_is_judged_within_one_scale():
     """JEPA as good as reconstruction: never one trained long against one trained short."""
     claim = next(c for c in read_rules().claims if c.id == "changing-noise")

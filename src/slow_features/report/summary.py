@@ -85,7 +85,8 @@ def write_summary() -> None:
 def strongest(found: Sequence[Results]) -> Results:
     """Return of every setting, method and variant the cells of the scale that knows most of it.
 
-    Remedies are left out: they are no part of the paper.
+    Remedies are left out: they are no part of the paper. The families come in the grid's order, as
+    the scale with most of them has it.
     """
     groups: dict[tuple, list[CellResult]] = {}
     for results in found:
@@ -99,7 +100,10 @@ def strongest(found: Sequence[Results]) -> Results:
         kept = best.get(key[:-1])
         if kept is None or _strength(cells) > _strength(kept):
             best[key[:-1]] = cells
-    return Results("all", [cell for cells in best.values() for cell in cells])
+    most_first = sorted(found, key=lambda results: -len(results.families))
+    order = list(dict.fromkeys(name for results in most_first for name in results.families))
+    chosen = [cell for cells in best.values() for cell in cells]
+    return Results("all", sorted(chosen, key=lambda result: order.index(result.cell.family)))
 
 
 def _strength(cells: Sequence[CellResult]) -> tuple[bool, int, int]:
