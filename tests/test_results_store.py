@@ -59,6 +59,17 @@ def test_a_cell_is_trained_and_evaluated_once(work):
     assert contents(place) == before
 
 
+def test_a_finished_training_keeps_no_checkpoint(work):
+    """A kill between the result and the end of the training leaves one."""
+    StoredCell(CONFIG).train()
+    file = paths.checkpoint(training_identity(CONFIG))
+    file.parent.mkdir(parents=True)
+    file.touch()
+    StoredCell(CONFIG).train()
+    assert work == ["train"]
+    assert not file.parent.exists()
+
+
 def test_a_cell_lies_where_its_identities_say(tmp_root):
     place = StoredCell(CONFIG).evaluate()
     home = tmp_root / ".cells" / training_identity(CONFIG)

@@ -8,6 +8,7 @@ found damaged is set aside and made again.
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -93,7 +94,9 @@ class StoredCell:
         log: to MLflow, while it trains. Raises as `training.train.train`.
         """
         with self.lock():
-            if not self._find():
+            if self._find():  # a kill between a result and the end leaves what it resumes from
+                shutil.rmtree(paths.checkpoint(self.identity).parent, ignore_errors=True)
+            else:
                 from slow_features.training.train import train
 
                 train(self.config, data_for(self.config), self.place.train, log)
