@@ -216,7 +216,7 @@ def test_an_experiment_on_a_fresh_clone_runs_alone(setting, fresh):
 
 def test_a_probe_alone_keeps_the_training_in_git(fresh):
     """Its weights are not there, so they are made again; the recorded training does not change."""
-    done = run(fresh, "dvc", "exp", "run", "-S", "probing_cfg.sequences=48", "experiment-probe")
+    done = run(fresh, "dvc", "exp", "run", "-S", "probing_cfg.sequences=48")
     assert set(ran(done)) <= {*EXPERIMENT}, "no cell of the grid"
     assert "experiment-probe" in ran(done)
     assert len(trained(fresh)) == 1
@@ -279,7 +279,7 @@ def test_a_changed_cell_and_a_new_level_alone_are_trained(fresh):
     grids = yaml.safe_load((fresh / "grids.yaml").read_text())
     grids["quick"]["levels"]["changing_uniform"].append("0.5")
     (fresh / "grids.yaml").write_text(yaml.safe_dump(grids))
-    run(fresh, "dvc", "repro", "report@quick")
+    run(fresh, "dvc", "repro")
     key = ("model_type", "dataset_noise", "dataset_static_noise")
     found = {tuple(one[name] for name in key): one for one in trained(fresh).values()}
     changed_cell = found.pop(("VICReg", 0.0, 1.25))
@@ -291,7 +291,7 @@ def test_a_changed_cell_and_a_new_level_alone_are_trained(fresh):
     again = git(fresh, "diff", "--name-only", "--", "results/train", "results/probe").splitlines()
     assert [name for name in again if name.startswith("results/probe")]
     assert all("alpha1.25-published" in name for name in again)
-    assert UP_TO_DATE in run(fresh, "dvc", "status", "report@quick").stdout
+    assert UP_TO_DATE in run(fresh, "dvc", "status").stdout
 
 
 def test_a_comment_runs_nothing_but_the_fingerprints(fresh):

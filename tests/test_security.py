@@ -105,14 +105,11 @@ def with_setting(clone: Path, folder: Path, key: str, value: str) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("value", ['"quick; touch pwned"', '"quick$(touch pwned)\'`touch pwned`"'])
 @pytest.mark.parametrize(("key", "target"), [("scale", "data"), ("model_type", "experiment-data")])
-def test_a_setting_with_a_command_is_refused(key, target, clone, tmp_path):
-    """It reaches the stage as it is; our schema names it and what is allowed.
-
-    Whether a shell line had it in quotes of either kind or in none, a command would run.
-    """
-    value = "quick; touch pwned; '; touch pwned; $(touch pwned) `touch pwned` '"
-    folder = with_setting(clone, tmp_path / "clone", key, f'"{value}"')
+def test_a_setting_with_a_command_is_refused(key, target, value, clone, tmp_path):
+    """It reaches the stage as it is; our schema names it and what is allowed."""
+    folder = with_setting(clone, tmp_path / "clone", key, value)
     done = run(folder, "dvc", "repro", target, check=False)
     assert done.returncode != 0
     assert re.search(r"(?m)^error: .*touch pwned.*allowed: ", done.stderr), done.stderr

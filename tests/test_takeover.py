@@ -80,7 +80,7 @@ def test_a_renamed_variable_is_taken_over(clone):
     assert json.loads((clone / ".cells" / new / "train/run.json").read_text()) == record
     status = run(clone, "dvc", "status", "experiment-train", "experiment-probe", "code").stdout
     assert "up to date" in status, status
-    assert ran(run(clone, "dvc", "repro", "experiment-probe")) == []
+    assert ran(run(clone, "dvc", "repro", "experiment-report")) == ["experiment-report"]
     assert trained(clone).keys() == stores.keys() | {new}
     for folder in (clone / ".cells" / new).glob("*/"):
         assert damage(folder) is None
