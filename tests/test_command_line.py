@@ -62,6 +62,17 @@ def test_the_command_of_the_paper_s_code(checkout):
     assert ended.stderr == ""
 
 
+def test_make_lets_python_keep_what_it_compiles():
+    """Else every command under it would compile torch again, wherever a container forbids files."""
+    rule = 'asked:\n\t@echo "$$PATH, $$PYTHONDONTWRITEBYTECODE."\n'
+    done = subprocess.run(
+        ["make", "--silent", "-f", "Makefile", "-f", "-", "asked"], cwd=ROOT, input=rule,
+        env=environment(PYTHONDONTWRITEBYTECODE="1"), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.startswith(f"{ROOT}/.venv/bin:"), done.stderr
+    assert done.stdout.endswith(", .\n")
+
+
 def test_files_that_are_named_one_by_one_count_all(checkout):
     (checkout / "more.yaml").write_text("seed: 3\n")
     line = ("train.py", "--configs", PUBLISHED, "--configs", "more.yaml", "--print-config")
