@@ -26,7 +26,11 @@ from slow_features.report.figure3 import (
     untuned,
 )
 from slow_features.report.grid import write_grid_report
-from slow_features.report.grid_figures import draw_errors_by_frame, missing_by_frame
+from slow_features.report.grid_figures import (
+    all_families,
+    draw_errors_by_frame,
+    missing_by_frame,
+)
 from slow_features.report.grid_pictures import figure3_caption, image_source
 from slow_features.report.mechanism import draw_mechanism
 from slow_features.report.results import CellResult, Results, read_cells
@@ -235,6 +239,12 @@ def test_figure_3_explains_only_what_it_shows(tree):
     absent = "Not in this scale: changing structured and fixed structured noise."
     assert absent in figure3_caption(complete)
     assert "Grey columns" not in figure3_caption(complete)
+
+
+def test_the_samples_come_in_the_order_of_the_grid():
+    """That of grids.yaml, not that in which its scales have them."""
+    lines = Path("grids.yaml").read_text().splitlines()
+    assert f"families: [{', '.join(all_families())}]" in lines
 
 
 @pytest.mark.parametrize(("seeds", "points"), [(1, 0), (2, 2), (4, 4), (5, 0)])

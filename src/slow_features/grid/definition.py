@@ -154,6 +154,14 @@ def scales(file: Path = GRIDS_FILE) -> list[str]:
     return names + sorted({own.stem for own in OWN_SCALES.glob("*.yaml")} - {*names})
 
 
+def noise_families(file: Path = GRIDS_FILE) -> list[str]:
+    """Return the noise families in the grid's order. Raises InputError if they are not named."""
+    families = read_yaml(file, max_depth=4).get("families")
+    if not isinstance(families, list) or not all(isinstance(name, str) for name in families):
+        raise InputError(f"{file}: families = {shorten(families)}: allowed: a list of names")
+    return families
+
+
 def load_grid(scale: str, file: Path = GRIDS_FILE) -> dict[str, Any]:
     """Return the definition of a scale, with the model types of the grid.
 
@@ -173,9 +181,7 @@ def load_grid(scale: str, file: Path = GRIDS_FILE) -> dict[str, Any]:
         where = str(OWN_SCALES / f"{scale}.yaml")
         definition = read_yaml(where, max_depth=3)
     grid = _check_scale(definition | {"models": grids.get("models")}, where)
-    families = grids.get("families")
-    if not isinstance(families, list) or not all(isinstance(name, str) for name in families):
-        raise InputError(f"{file}: families = {shorten(families)}: allowed: a list of names")
+    families = noise_families(file)
     unknown = [f for f, levels in grid["levels"].items() if levels and f not in families]
     if unknown:
         raise InputError(f"{file}: {scale}.levels.{unknown[0]}: allowed: {', '.join(families)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slow_features.grid.cells import Cell, cells_of
-from slow_features.grid.definition import load_grid, scales
+from slow_features.grid.definition import load_grid, noise_families, scales
 from slow_features.report.names import listed, look_of, model_name, setting_name
 from slow_features.report.pictures import Strip, draw_path_table, draw_strips, path_panels
 from slow_features.report.results import CellResult, Results
@@ -136,9 +136,9 @@ def draw_noise_samples(results: Results, width: float = WIDE) -> Figure:
 
 
 def all_families() -> list[str]:
-    """Return the noise families of all scales."""
+    """Return the noise families of which some scale has cells, in the grid's order."""
     levels = [load_grid(scale)["levels"] for scale in scales()]
-    return list({family: None for there in levels for family in there if there[family]})
+    return [family for family in noise_families() if any(there.get(family) for there in levels)]
 
 
 def sample_cell(results: Results, family: str) -> Cell | None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from slow_features import paths
 from slow_features.files import atomic_folder, write_text
 from slow_features.grid.cells import THREE_DOTS, Cell, cells_of
-from slow_features.grid.definition import PUBLISHED, scales
+from slow_features.grid.definition import PUBLISHED, noise_families, scales
 from slow_features.report.claim_tables import claim_in_words
 from slow_features.report.claims import PartVerdict, claim_of_parts, judge
 from slow_features.report.criteria import Check, Claim, Rules, read_published, read_rules
@@ -85,8 +85,7 @@ def write_summary() -> None:
 def strongest(found: Sequence[Results]) -> Results:
     """Return of every setting, method and variant the cells of the scale that knows most of it.
 
-    Remedies are left out: they are no part of the paper. The families come in the grid's order, as
-    the scale with most of them has it.
+    Remedies are left out: they are no part of the paper. The families come in the grid's order.
     """
     groups: dict[tuple, list[CellResult]] = {}
     for results in found:
@@ -100,8 +99,7 @@ def strongest(found: Sequence[Results]) -> Results:
         kept = best.get(key[:-1])
         if kept is None or _strength(cells) > _strength(kept):
             best[key[:-1]] = cells
-    most_first = sorted(found, key=lambda results: -len(results.families))
-    order = list(dict.fromkeys(name for results in most_first for name in results.families))
+    order = noise_families()
     chosen = [cell for cells in best.values() for cell in cells]
     return Results("all", sorted(chosen, key=lambda result: order.index(result.cell.family)))
 
