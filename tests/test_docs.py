@@ -366,6 +366,43 @@ def test_table_1_of_the_findings_is_that_of_the_report():
                 assert said == " / ".join(f"{float(number):.3f}" for number in numbers), method
 
 
+LEVELS_OF = {
+    "changing_uniform": "uniform, changes", "changing_structured": "structured, changes",
+    "fixed_uniform": "uniform, fixed", "fixed_structured": "structured, fixed",
+}  # fmt: skip
+
+
+def table_of_errors():
+    """Return each error of the scale standard with one dot; bold where a model finds the dot."""
+    with Path("reports/standard/cells.csv").open() as file:
+        read = csv.DictReader(file)
+        rows = {(r["family"], float(r["alpha"]), r["model"], r["variant"]): r for r in read}
+
+    def said(*cell):
+        if cell not in rows:
+            return "–"
+        if rows[cell]["RMSE, px"] == "not run":
+            return "not run"
+        error, centre = float(rows[cell]["RMSE, px"]), float(rows[cell]["centre, px"])
+        return f"**{error:.2f}**" if error <= 0.5 * centre else f"{error:.2f}"
+
+    lines = []
+    for family, words in LEVELS_OF.items():
+        for level in map(float, GRIDS["standard"]["levels"][family]):
+            models = ("Random", "Supervised", "IDM", "RSSM", "VICReg", "SimCLR")
+            errors = [said(family, level, model, "published") for model in models]
+            one_for_all = "untuned" if family == "changing_uniform" else "control"
+            errors += [said(family, level, model, one_for_all) for model in models[-3:]]
+            lines.append(f"| {' | '.join([words, f'{level:g}', *errors])} |\n")
+    return "".join(lines)
+
+
+def test_the_errors_of_the_findings_are_those_of_the_report():
+    """After new results paste what this test prints into docs/findings.md."""
+    table = table_of_errors()
+    assert table in Path("docs/findings.md").read_text(), f"\n{table}"
+
+
 def test_the_shares_of_the_mechanism_page_are_those_of_the_report():
     with Path("reports/quick/mechanism.csv").open() as file:
         ours = {(row["family"], row["model"], row["variant"]): row for row in csv.DictReader(file)}
