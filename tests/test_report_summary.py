@@ -79,17 +79,26 @@ def test_a_part_of_a_claim_is_judged_within_one_scale():
 
 
 @pytest.fixture
-def page(tmp_path, monkeypatch):
-    """The page of two made-up scales."""
+def written(tmp_path, monkeypatch):
+    """Return a function that writes the page of made-up scales and returns its folder."""
     monkeypatch.setattr(summary, "PAGE", tmp_path / "reports/index.html")
     monkeypatch.setattr(summary, "FOLDER", tmp_path / "reports/summary")
-    made = {"quick": scale("quick", 5.0), "seeds": scale("seeds", 4.0, seeds=(1, 2, 3))}
-    monkeypatch.setattr(summary, "scales", lambda: [*made, "paper"])
-    monkeypatch.setattr(summary, "cells_of", lambda name: name)
-    read = {name: results.cells for name, results in made.items()} | {"paper": []}
-    monkeypatch.setattr(summary, "read_cells", read.get)
-    write_summary()
-    return tmp_path / "reports"
+
+    def write(*made):
+        read = {results.scale: results.cells for results in made} | {"paper": []}
+        monkeypatch.setattr(summary, "scales", lambda: [*read])
+        monkeypatch.setattr(summary, "cells_of", lambda name: name)
+        monkeypatch.setattr(summary, "read_cells", read.get)
+        write_summary()
+        return tmp_path / "reports"
+
+    return write
+
+
+@pytest.fixture
+def page(written):
+    """The page of two made-up scales."""
+    return written(scale("quick", 5.0), scale("seeds", 4.0, seeds=(1, 2, 3)))
 
 
 def test_each_number_says_its_scale_and_the_page_links_to_it(page):
@@ -116,6 +125,23 @@ def test_the_measurement_shown_is_the_closest_to_its_bound_whatever_its_unit():
     near = Measurement("VICReg", "1.5", margin=0.4, unit=8.0)
     far = Measurement("VICReg", "1.5", margin=-0.2, unit=0.8)
     assert (near.closeness, far.closeness) == pytest.approx((0.05, 0.25))
+
+
+@pytest.mark.parametrize(
+    ("vicreg", "simclr", "shown"), [(6.5, 8.0, "SimCLR"), (3.0, 2.0, "VICReg")]
+)
+def test_a_part_that_fails_shows_the_worst_and_one_that_holds_the_narrowest(
+    vicreg, simclr, shown, written
+):
+    """Both JEPA models at changing noise beside a reconstruction of 4 px."""
+    errors = {"VICReg": vicreg, "SimCLR": simclr, "RSSM": 4.0}
+    run = {"losses": SHORT, "dynamics": SHARES}
+    cells = [finished(c, errors.get(c.model_type, 9.0), **run) for c in cells_of("quick")]
+    folder = written(Results("quick", cells))
+    rows = list(csv.DictReader((folder / "summary/claims.csv").open()))
+    row = next(r for r in rows if r["part"] == "uniform noise, level 1.5")
+    assert row["holds"] == ("holds" if shown == "VICReg" else "does not hold")
+    assert row["measured"].startswith(f"{shown}, level 1.5: ")
 
 
 def test_every_part_of_every_claim_has_its_row_once(page):

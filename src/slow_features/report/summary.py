@@ -160,8 +160,9 @@ def claims_table(
         "Verdicts, part by part",
         "Each part as the scale judges it that was trained longest, and of the same length has "
         "most seeds; what is compared within a part is of one scale. Measured: what decides, in px "
-        "or as a share, and its bound; of several, the one that is closest to its bound. A claim "
-        "is reproduced if every part of it holds, and not reproduced if one part does not.",
+        "or as a share, and its bound; of several, the one that is closest to its bound, and where "
+        "the part does not hold the one that is furthest beyond it. A claim is reproduced if every "
+        "part of it holds, and not reproduced if one part does not.",
         ("claim", "verdict", "part", "holds", "measured", "scale"),
         rows,
         merged=2,
@@ -169,15 +170,19 @@ def claims_table(
 
 
 def _part_words(part: PartVerdict, scale: str) -> tuple[str, str | None, str]:
-    """Return the verdict about a part, the measurement closest to the other one, and its scale."""
+    """Return the verdict about a part, the measurement that says how clear it is, and its scale.
+
+    What holds is as clear as the measurement closest to failing; what does not, as the worst one.
+    """
     words = {"reproduced": "holds", "not reproduced": "does not hold"}
     decisive = [(c.check, m) for c in part.checks if not c.left_out for m in c.decisive]
     decided = [(check, m) for check, m in decisive if m.verdict == part.verdict]
     said = words.get(part.verdict, part.verdict)
     if not decided:
         return said, None, scale
-    check, least = min(decided, key=lambda pair: pair[1].closeness)
-    return said, f"{_who(check, least)}: {least.text}", _linked(scale, least.cells[0])
+    choose = max if part.verdict == "not reproduced" else min
+    check, shown = choose(decided, key=lambda pair: pair[1].closeness)
+    return said, f"{_who(check, shown)}: {shown.text}", _linked(scale, shown.cells[0])
 
 
 def _who(check: Check, measurement: Measurement) -> str:
