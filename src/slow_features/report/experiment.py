@@ -47,6 +47,7 @@ def write_experiment_report(config: Experiment, place: Place, folder: Path) -> N
     place: where its result lies. Reads results and computes none.
     Raises InputError when results are missing, damaged, or of other settings or sequences.
     """
+    config = config.model_copy(update={"scale": Experiment().scale})  # the grid's, not its own
     found = read_outputs(place)
     samples = picture_samples(config)
     _require_same_experiment(config, samples, found, place)
