@@ -20,8 +20,10 @@ from slow_features.grid.cells import TUNED_FAMILY, cells_of
 from slow_features.report.figure3 import (
     PANELS,
     draw_figure3,
+    draw_untuned,
     families_by_kind,
     figure3_alt,
+    missing,
     plotted_variants,
     untuned,
 )
@@ -280,6 +282,29 @@ def test_a_panel_draws_the_variants_of_its_own_family_alone():
             if line.get_marker() == "x" and min(abs(line.get_xdata())) < 0.2
         ]
     assert len(at_0) == 4 * 5, "a cross for each of the methods that are trained, in each panel"
+
+
+def test_what_no_panel_draws_leaves_no_cross_in_the_legend():
+    """A remedy or an untuned cell that has not run is no point of figure 3."""
+    there = [finished(c) for c in cells_of("standard") if c.variant in ("published", "control")]
+    others = [c for c in cells_of("standard") if c.variant in ("untuned", "within_action")]
+    absent = [CellResult(cell, None, "not run") for cell in others]
+    assert absent and not missing(Results("standard", [*there, *absent]))
+    one_less = [replace(there[0], outputs=None), *there[1:]]
+    assert missing(Results("standard", one_less))
+
+
+def test_one_choice_for_all_levels_passes_through_its_own():
+    """There the published cell is the same training, which the grid does not run twice."""
+    some = Results("standard", [finished(c) for c in cells_of("standard")])
+    with styled():
+        lines = draw_untuned(some).axes[0].get_lines()
+    own, one = (
+        next(line for line in lines if line.get_label() == name)
+        for name in ("VICReg", "VICReg, untuned")
+    )
+    assert [round(2 * x) / 2 for x in one.get_xdata()] == [0, 0.5, 1.5, 3]
+    assert list(one.get_ydata()) == list(own.get_ydata()), "all made-up errors are the same"
 
 
 def test_structured_noise_is_called_what_it_is_made_of(tree):

@@ -7,7 +7,8 @@ level as a dot plot, a row for each method.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,7 +147,7 @@ def _line_plots(
         axes.set_title(titles[family])
         draw_lines(axes, results, family, plotted_variants(results, family))
         label_axes(axes, _top(results))
-    _legend(place, results, grid)
+    _legend(place, grid, missing(results))
 
 
 def plotted_variants(results: Results, family: str) -> list[str]:
@@ -177,10 +178,35 @@ def draw_untuned(results: Results, width: float = WIDE) -> Figure:
     chosen = untuned(results)
     models = {r.cell.model_type for r in results.cells if r.cell.variant in chosen}
     axes.set_title(PANELS[TUNED_FAMILY])
-    draw_lines(axes, results, TUNED_FAMILY, [PUBLISHED, *chosen], models)
+    lines = Results(results.scale, [*results.cells, *_where_tuned(results, chosen, models)])
+    draw_lines(axes, lines, TUNED_FAMILY, [PUBLISHED, *chosen], models)
     label_axes(axes, _top(results))
-    _legend(figure, results, [axes])
+    points = [
+        result
+        for variant in (PUBLISHED, *chosen)
+        for model in models
+        for alpha in lines.levels(TUNED_FAMILY, model, variant)
+        for result in lines.of(TUNED_FAMILY, alpha, model, variant)
+    ]
+    _legend(figure, [axes], any(result.outputs is None for result in points))
     return figure
+
+
+def _where_tuned(
+    results: Results, chosen: Sequence[str], models: Collection[str]
+) -> list[CellResult]:
+    """Return the published cells at the level whose hyper-parameters all have, as one of each line.
+
+    The grid does not train them twice; without them a line would pass over that level.
+    """
+    return [
+        replace(result, cell=replace(result.cell, variant=variant))
+        for variant in chosen
+        for model in models
+        for alpha in results.levels(TUNED_FAMILY, model, PUBLISHED)
+        if alpha not in results.levels(TUNED_FAMILY, model, variant)
+        for result in results.of(TUNED_FAMILY, alpha, model, PUBLISHED)
+    ]
 
 
 def _top(results: Results) -> float:
@@ -188,7 +214,7 @@ def _top(results: Results) -> float:
     return 1.08 * max((max(r.error_px(), r.centre_px()) for r in results.finished), default=10.0)
 
 
-def _legend(place: Figure | SubFigure, results: Results, grid: Sequence[Axes]) -> None:
+def _legend(place: Figure | SubFigure, grid: Sequence[Axes], crosses: bool) -> None:
     """Name what is drawn anywhere, once, and what a cross means if there are any."""
     from matplotlib.lines import Line2D
 
@@ -196,7 +222,7 @@ def _legend(place: Figure | SubFigure, results: Results, grid: Sequence[Axes]) -
     for axes in grid:
         handles, labels = axes.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
-    if missing(results):
+    if crosses:
         named["not run"] = Line2D([], [], linestyle="", marker="x", color="#444444")
     legend_below(place, named)
 
@@ -215,9 +241,14 @@ def seeds_of_points(results: Results) -> set[int]:
 
 def _points(results: Results) -> list[CellResult]:
     """Return the cells that stand for points in a panel, rather than for a band."""
-    drawn = [r for r in results.cells if r.cell.family in PANELS]
-    _, dots = families_by_kind(results)
-    return [r for r in drawn if r.cell.family in dots or MODELS[r.cell.model_type].trains]
+    lines, dots = families_by_kind(results)
+    shown = {family: plotted_variants(results, family) for family in lines}
+    return [
+        r
+        for r in results.cells
+        if r.cell.family in dots
+        or (MODELS[r.cell.model_type].trains and r.cell.variant in shown.get(r.cell.family, ()))
+    ]
 
 
 def figure3_alt(results: Results) -> str:

@@ -198,9 +198,9 @@ def _who(check: Check, measurement: Measurement) -> str:
 
 
 def _counts(claims: Sequence[Claim], found: Sequence[Results], rules: Rules) -> dict[str, int]:
-    """Return how many parts of the paper's claims hold, do not, cannot tell and are not run."""
+    """Return how many parts of the paper's claims hold, do not, cannot be told and are not run."""
     parts = [part.verdict for claim in claims for part, _ in judged_parts(claim, found, rules)]
-    kinds = {"reproduced": "hold", "not reproduced": "do not hold", "cannot tell": "cannot tell"}
+    kinds = {"reproduced": "hold", "not reproduced": "do not hold", "cannot tell": "cannot be told"}
     counts = {words: parts.count(kind) for kind, words in kinds.items()}
     return counts | {"are not run": parts.count("not run")}
 
