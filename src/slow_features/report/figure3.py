@@ -147,7 +147,7 @@ def _line_plots(
         axes.set_title(titles[family])
         draw_lines(axes, results, family, plotted_variants(results, family))
         label_axes(axes, _top(results))
-    _legend(place, grid, missing(results))
+    _legend(place, grid)
 
 
 def plotted_variants(results: Results, family: str) -> list[str]:
@@ -181,14 +181,7 @@ def draw_untuned(results: Results, width: float = WIDE) -> Figure:
     lines = Results(results.scale, [*results.cells, *_where_tuned(results, chosen, models)])
     draw_lines(axes, lines, TUNED_FAMILY, [PUBLISHED, *chosen], models)
     label_axes(axes, _top(results))
-    points = [
-        result
-        for variant in (PUBLISHED, *chosen)
-        for model in models
-        for alpha in lines.levels(TUNED_FAMILY, model, variant)
-        for result in lines.of(TUNED_FAMILY, alpha, model, variant)
-    ]
-    _legend(figure, [axes], any(result.outputs is None for result in points))
+    _legend(figure, [axes])
     return figure
 
 
@@ -214,7 +207,7 @@ def _top(results: Results) -> float:
     return 1.08 * max((max(r.error_px(), r.centre_px()) for r in results.finished), default=10.0)
 
 
-def _legend(place: Figure | SubFigure, grid: Sequence[Axes], crosses: bool) -> None:
+def _legend(place: Figure | SubFigure, grid: Sequence[Axes]) -> None:
     """Name what is drawn anywhere, once, and what a cross means if there are any."""
     from matplotlib.lines import Line2D
 
@@ -222,7 +215,7 @@ def _legend(place: Figure | SubFigure, grid: Sequence[Axes], crosses: bool) -> N
     for axes in grid:
         handles, labels = axes.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
-    if crosses:
+    if any(line.get_marker() == "x" for axes in grid for line in axes.get_lines()):
         named["not run"] = Line2D([], [], linestyle="", marker="x", color="#444444")
     legend_below(place, named)
 
